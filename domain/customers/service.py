@@ -1,0 +1,92 @@
+"""One Customer at Stripe for each person, also when many calls race and answers are lost."""
+
+import asyncio
+import random
+from datetime import datetime, timedelta
+from typing import Final
+
+from pymongo.errors import DuplicateKeyError
+
+from domain import identity
+from domain.customers.documents import Customer
+from domain.gateway import Attempt, KeySpent, ask
+from domain.kernel.database import parse
+from domain.runtime import Runtime
+
+POLL_S: Final = 0.05
+CLOCK_SLACK: Final = timedelta(minutes=5)
+
+
+async def ensure(runtime: Runtime, user_id: str) -> str:
+    """The person's customer id at Stripe, made on first use. Raises StripeTrouble, its kind as ever."""
+    customer = await _find(user_id) or await _intend(runtime, user_id)
+    while customer.stripe_id is None:
+        made = await _ask(runtime, customer)
+        if made is not None:
+            return made
+        # Somebody else is asking: their answer is ours.
+        await asyncio.sleep(random.uniform(POLL_S, 2 * POLL_S))  # noqa: S311 - jitter, not a secret
+        customer = await _find(user_id) or customer
+    return customer.stripe_id
+
+
+async def _find(user_id: str) -> Customer | None:
+    row = await Customer.get_pymongo_collection().find_one({"_id": user_id})
+    return None if row is None else parse(Customer, row)
+
+
+async def _intend(runtime: Runtime, user_id: str) -> Customer:
+    """Write down what will be asked, under which key, before it is asked."""
+    now = runtime.now()
+    customer = Customer(id=user_id, attempt=await _attempt(runtime, user_id, 1), created_at=now)
+    try:
+        await customer.insert()
+    except DuplicateKeyError:
+        return await _find(user_id) or customer
+    return customer
+
+
+async def _attempt(runtime: Runtime, user_id: str, number: int) -> Attempt:
+    user = await identity.get(user_id)
+    parameters = {
+        "email": identity.email_of(runtime, user),
+        "name": user.display_name,
+        "metadata": {"user_id": user_id},
+    }
+    key = f"customer:{user_id}:create:{number}"
+    return Attempt.make(key, parameters, cipher=runtime.cipher, now=runtime.now())
+
+
+async def _ask(runtime: Runtime, customer: Customer) -> str | None:
+    """The customer's id, stored; None when somebody else is asking."""
+
+    async def send(attempt: Attempt, lease_until: datetime) -> str:
+        return await runtime.gateway.create_customer(attempt, lease_until=lease_until)
+
+    async def find(attempt: Attempt) -> str | None:
+        since = attempt.made_at - CLOCK_SLACK
+        return await runtime.gateway.find_customer(since=since, metadata={"user_id": customer.id})
+
+    customers = Customer.get_pymongo_collection()
+    try:
+        stripe_id = await ask(
+            customers,
+            customer.id,
+            answer_field="stripe_id",
+            send=send,
+            find=find,
+            now=runtime.now,
+            lease=runtime.policy.lease,
+        )
+    except KeySpent:
+        spent = customer.attempt.key
+        following = await _attempt(runtime, customer.id, int(spent.rpartition(":")[2]) + 1)
+        await customers.update_one(
+            {"_id": customer.id, "attempt.key": spent}, {"$set": {"attempt": following.model_dump()}}
+        )
+        raise
+    if stripe_id is not None:
+        await customers.update_one(
+            {"_id": customer.id}, {"$set": {"stripe_id": stripe_id, "lease_until": None}}
+        )
+    return stripe_id

@@ -1,0 +1,51 @@
+"""Stripe's payment_intent events: what to ask before, and what to write in the inbox's transaction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from domain import inbox
+from domain.deposits import facts
+from domain.gateway import PaymentIntent
+from domain.inbox import WebhookEvent
+from domain.kernel.alerts import alert
+from domain.kernel.database import Tx
+from domain.kernel.operations import Actor
+from domain.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class IntentFact:
+    intent: PaymentIntent
+    observed_at: datetime
+
+
+async def gather(runtime: Runtime, payload: Mapping[str, Any]) -> IntentFact:
+    """The intent as it is. Success is final, so the verified event is enough; anything else may be stale."""
+    observed_at = runtime.now()
+    told = PaymentIntent.of(payload["data"]["object"])
+    if payload["type"] == "payment_intent.succeeded":
+        return IntentFact(told, observed_at)
+    return IntentFact(await runtime.gateway.payment_intent(told.id), observed_at)
+
+
+async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: IntentFact) -> str:
+    """Write the fact to its deposit. Answers what became of the event."""
+    deposit = await facts.find_for(tx, fact.intent)
+    if deposit is None:
+        await inbox.record_unmatched(tx, event)
+        tx.after_commit.append(
+            partial(alert, "UNMATCHED_EVENT", event=event.id, type=event.type, object=fact.intent.id)
+        )
+        return "UNMATCHED"
+    recorded = await facts.record(
+        tx,
+        deposit,
+        fact.intent,
+        observed_at=fact.observed_at,
+        actor=Actor.WEBHOOK,
+        cipher=runtime.cipher,
+    )
+    return f"{deposit.id} {deposit.status} -> {recorded.status}"

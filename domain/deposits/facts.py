@@ -1,0 +1,192 @@
+"""What Stripe did about a deposit, written down: the only place where a deposit's money is credited."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from domain import ledger
+from domain.deposits.documents import Deposit, DepositStatus
+from domain.gateway import PaymentIntent
+from domain.kernel.alerts import alert
+from domain.kernel.cipher import Cipher
+from domain.kernel.database import Tx, parse
+from domain.kernel.operations import Actor, Failure, move
+from domain.ledger import Account, Kind, NewEntry, Platform, Posting
+
+S = DepositStatus
+_STATUSES: Final = {
+    "requires_payment_method": S.REQUIRES_PAYMENT,
+    "requires_confirmation": S.REQUIRES_PAYMENT,
+    "requires_action": S.REQUIRES_ACTION,
+    "processing": S.PROCESSING,
+    "succeeded": S.SUCCEEDED,
+    "canceled": S.CANCELED,
+}
+
+
+async def find_for(tx: Tx, intent: PaymentIntent) -> Deposit | None:
+    """The deposit that `intent` pays: by our id in its metadata, for an event may outrun our own answer."""
+    collection = Deposit.get_pymongo_collection()
+    row = None
+    if deposit_id := intent.metadata.get("deposit_id"):
+        row = await collection.find_one({"_id": deposit_id}, session=tx.session)
+    if row is None:
+        row = await collection.find_one({"payment_intent_id": intent.id}, session=tx.session)
+    return None if row is None else parse(Deposit, row)
+
+
+async def record(
+    tx: Tx, deposit: Deposit, intent: PaymentIntent, *, observed_at: datetime, actor: Actor, cipher: Cipher
+) -> Deposit:
+    """Write what Stripe says of `intent`. The same fact again, or an older one, changes nothing.
+
+    Money that was received is posted, whatever the state: to the wallet when it is what was agreed, else to
+    platform:unexplained for a person to judge.
+    """
+    if intent.status == "succeeded":
+        return await _received(tx, deposit, intent, observed_at=observed_at, actor=actor)
+    status = _status(intent)
+    if status is None:
+        tx.after_commit.append(
+            partial(alert, "UNKNOWN_INTENT_STATUS", deposit=deposit.id, status=intent.status)
+        )
+        return deposit
+    stale = deposit.observed_at is not None and observed_at < deposit.observed_at
+    backwards = status != deposit.status and not deposit.machine.allows(deposit.status, status)
+    other_intent = deposit.payment_intent_id not in (None, intent.id)
+    if stale or backwards or other_intent or deposit.status is S.NEEDS_REVIEW:
+        return deposit
+    changes = {**_observation(deposit, intent, status, cipher), "observed_at": observed_at}
+    if status is deposit.status and _unchanged(deposit, changes):
+        return deposit
+    return await move(tx, deposit, status, actor=actor, reason=_reason(intent, status), changes=changes)
+
+
+async def _received(
+    tx: Tx, deposit: Deposit, intent: PaymentIntent, *, observed_at: datetime, actor: Actor
+) -> Deposit:
+    """Stripe was paid: to the owner's wallet, once, with what was received."""
+    known = deposit.payment_intent_id in (None, intent.id)
+    if deposit.status in (S.SUCCEEDED, S.NEEDS_REVIEW) and known:
+        return deposit
+    agreed = (intent.received.amount, intent.received.currency) == (deposit.amount, deposit.currency)
+    if not (known and agreed):
+        return await _unexplained(tx, deposit, intent, observed_at=observed_at, actor=actor)
+    settled = await move(
+        tx,
+        deposit,
+        S.SUCCEEDED,
+        actor=actor,
+        changes={
+            "received": intent.received.amount,
+            "payment_intent_id": intent.id,
+            "client_secret": None,
+            "failure": None,
+            "observed_at": observed_at,
+        },
+    )
+    await ledger.post(
+        tx,
+        NewEntry(
+            ref=f"deposit:{deposit.id}:succeeded",
+            kind=Kind.DEPOSIT,
+            currency=deposit.currency,
+            postings=[
+                Posting(
+                    Account.platform(Platform.STRIPE),
+                    Account.available(deposit.wallet),
+                    intent.received.amount,
+                )
+            ],
+            operation=deposit.id,
+            actor=actor.value,
+        ),
+    )
+    return settled
+
+
+async def _unexplained(
+    tx: Tx, deposit: Deposit, intent: PaymentIntent, *, observed_at: datetime, actor: Actor
+) -> Deposit:
+    """Paid, but not what was agreed: the money is booked at once, and a person says whose it is."""
+    # One for each intent, should a deposit ever be paid twice.
+    first = deposit.payment_intent_id in (None, intent.id)
+    suffix = "unexplained" if first else f"unexplained:{intent.id}"
+    posted = await ledger.post(
+        tx,
+        NewEntry(
+            ref=f"deposit:{deposit.id}:{suffix}",
+            kind=Kind.DEPOSIT,
+            currency=intent.received.currency,
+            postings=[
+                Posting(
+                    Account.platform(Platform.STRIPE),
+                    Account.platform(Platform.UNEXPLAINED),
+                    intent.received.amount,
+                )
+            ],
+            operation=deposit.id,
+            actor=actor.value,
+        ),
+    )
+    if isinstance(posted, ledger.AlreadyPosted):
+        return deposit
+    tx.after_commit.append(
+        partial(alert, "DEPOSIT_NEEDS_REVIEW", deposit=deposit.id, payment_intent=intent.id)
+    )
+    if deposit.status is S.SUCCEEDED:
+        return deposit
+    return await move(
+        tx,
+        deposit,
+        S.NEEDS_REVIEW,
+        actor=actor,
+        reason="paid with another amount, currency or intent than agreed",
+        changes={
+            "payment_intent_id": deposit.payment_intent_id or intent.id,
+            "next_attempt_at": None,
+            "observed_at": observed_at,
+        },
+    )
+
+
+def _status(intent: PaymentIntent) -> DepositStatus | None:
+    if intent.status == "requires_payment_method" and intent.last_error is not None:
+        return S.FAILED
+    return _STATUSES.get(intent.status)
+
+
+def _observation(
+    deposit: Deposit, intent: PaymentIntent, status: DepositStatus, cipher: Cipher
+) -> dict[str, Any]:
+    """The deposit's fields as `intent` shows them."""
+    secret = deposit.client_secret
+    if secret is None and intent.client_secret is not None:
+        secret = cipher.encrypt(intent.client_secret)
+    return {
+        "payment_intent_id": intent.id,
+        "client_secret": None if status in deposit.machine.settled else secret,
+        "failure": _failure(intent) if status is S.FAILED else None,
+    }
+
+
+def _failure(intent: PaymentIntent) -> dict[str, Any] | None:
+    error = intent.last_error
+    if error is None:
+        return None
+    return Failure(code=error.code, message=error.message, decline_code=error.decline_code).model_dump()
+
+
+def _unchanged(deposit: Deposit, changes: dict[str, Any]) -> bool:
+    failure = None if deposit.failure is None else deposit.failure.model_dump()
+    return {
+        "payment_intent_id": deposit.payment_intent_id,
+        "client_secret": deposit.client_secret,
+        "failure": failure,
+    } == {name: value for name, value in changes.items() if name != "observed_at"}
+
+
+def _reason(intent: PaymentIntent, status: DepositStatus) -> str | None:
+    if status is S.FAILED and intent.last_error is not None:
+        return intent.last_error.decline_code or intent.last_error.code
+    return None

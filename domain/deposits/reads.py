@@ -1,0 +1,75 @@
+"""Reading deposits: their owner's pages, sums, and the secret that only the owner may see."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from domain.deposits.documents import Deposit, DepositStatus
+from domain.kernel.database import parse
+from domain.kernel.pages import Page, PageRequest, newest_first
+from domain.runtime import Runtime
+
+
+async def find(deposit_id: str) -> Deposit | None:
+    row = await Deposit.get_pymongo_collection().find_one({"_id": deposit_id})
+    return None if row is None else parse(Deposit, row)
+
+
+async def find_many(deposit_ids: Sequence[str]) -> dict[str, Deposit]:
+    rows = await Deposit.get_pymongo_collection().find({"_id": {"$in": list(deposit_ids)}}).to_list()
+    return {row["_id"]: parse(Deposit, row) for row in rows}
+
+
+async def page_of(
+    owner: str, request: PageRequest, *, statuses: Sequence[DepositStatus] | None = None
+) -> Page[Deposit]:
+    """The owner's deposits, newest first. Cursors are ids."""
+    criteria: dict[str, object] = {"owner": owner}
+    if statuses is not None:
+        criteria["status"] = {"$in": [status.value for status in statuses]}
+    page = await newest_first(Deposit.get_pymongo_collection(), criteria, request)
+    return Page([parse(Deposit, row) for row in page.items], page.has_next_page, page.has_previous_page)
+
+
+async def incoming(owner: str, currency: str) -> int:
+    """What the owner's deposits in PROCESSING would bring, in minor units."""
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"owner": owner, "status": DepositStatus.PROCESSING.value, "currency": currency}},
+        {"$group": {"_id": None, "amount": {"$sum": "$amount"}}},
+    ]
+    rows = await (await Deposit.get_pymongo_collection().aggregate(pipeline)).to_list()
+    return int(rows[0]["amount"]) if rows else 0
+
+
+def client_secret(runtime: Runtime, deposit: Deposit) -> str | None:
+    """For Stripe.js; null once the deposit is settled."""
+    if deposit.client_secret is None or deposit.is_settled:
+        return None
+    return runtime.cipher.decrypt(deposit.client_secret).decode()
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why a deposit does not move, in words for its owner."""
+
+    code: str
+    message: str
+
+
+def waiting_for(deposit: Deposit) -> Waiting | None:
+    """What the deposit waits for; None when nothing is expected of anybody."""
+    code_and_message = _WAITING.get(deposit.status)
+    if code_and_message is None:
+        return None
+    if deposit.payment_intent_id is None:
+        return Waiting("PAYMENT_PROVIDER", "The payment provider has not answered yet; we keep asking.")
+    return Waiting(*code_and_message)
+
+
+_WAITING: Final = {
+    DepositStatus.REQUIRES_PAYMENT: ("PAYMENT", "The payer has not confirmed the payment yet."),
+    DepositStatus.REQUIRES_ACTION: ("PAYER_ACTION", "The payer's bank asks the payer to confirm."),
+    DepositStatus.PROCESSING: ("BANK", "The payment is being processed."),
+    DepositStatus.FAILED: ("PAYMENT", "The last attempt did not work; it may be paid again."),
+    DepositStatus.NEEDS_REVIEW: ("REVIEW", "An administrator looks at what was received."),
+}

@@ -1,0 +1,91 @@
+"""What Stripe can answer but yes. Told apart here, once, by the table in docs/stripe.md.
+
+StripeTrouble
+├── Refused      a definite no: tell the person; the same key would be refused again
+├── NotDone      certainly not executed, may work later: the same key, later
+├── Unknown      nobody knows whether it was done: the same key, or look it up; never a new key
+├── KeySpent     certainly not done, and this key never will be: a new key
+└── Misuse       our bug or our configuration: an alert; says nothing about an earlier sending
+"""
+
+import httpx
+import stripe
+
+
+class StripeTrouble(Exception):
+    """`code` is Stripe's where it gave one. The message may be logged: it never quotes a body."""
+
+    def __init__(self, code: str, *, request_id: str | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.request_id = request_id
+
+
+class NotDone(StripeTrouble):
+    pass
+
+
+class Unknown(StripeTrouble):
+    """`replayed`: Stripe repeats a failure that it stored under this key; sending it again is of no use."""
+
+    def __init__(self, code: str, *, request_id: str | None = None, replayed: bool = False) -> None:
+        super().__init__(code, request_id=request_id)
+        self.replayed = replayed
+
+
+class KeySpent(StripeTrouble):
+    """Certainly not done under this key, and never will be: the next attempt takes a new one."""
+
+
+class Misuse(StripeTrouble):
+    pass
+
+
+class Refused(StripeTrouble):
+    """`message` is Stripe's sentence for a person; `decline_code` comes with a declined card."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        decline_code: str | None = None,
+        parameter: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(code, request_id=request_id)
+        self.message = message
+        self.decline_code = decline_code
+        self.parameter = parameter
+
+
+# The request never left this machine: httpx had no connection to send it on.
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+def classify(error: stripe.StripeError) -> StripeTrouble:
+    """The product's kind of trouble for what the SDK raised."""
+    request_id = error.request_id
+    # The SDK fills error.code for some classes only; the body has it for all.
+    code = getattr(error.error, "code", None) or error.code or type(error).__name__
+    match error:
+        case stripe.APIConnectionError():
+            if isinstance(error.__cause__, _NEVER_SENT):
+                return NotDone("connection_refused")
+            return Unknown("answer_lost")
+        case stripe.RateLimitError():
+            return NotDone(code, request_id=request_id)
+        case stripe.CardError() | stripe.InvalidRequestError():
+            return Refused(
+                code,
+                error.user_message or "The payment provider refused this request.",
+                decline_code=getattr(error.error, "decline_code", None),
+                parameter=error.param,
+                request_id=request_id,
+            )
+        case stripe.AuthenticationError() | stripe.PermissionError() | stripe.IdempotencyError():
+            return Misuse(code, request_id=request_id)
+        case _:
+            # 409 (still running), 5xx, and a 200 that cannot be parsed.
+            replayed = (error.headers or {}).get("idempotent-replayed") == "true"
+            return Unknown(code, request_id=request_id, replayed=replayed)

@@ -1,0 +1,65 @@
+"""Stripe's objects as the product knows them: plain values, amounts in our minor units."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.gateway.amounts import from_stripe
+from domain.kernel.money import Money
+
+# What Stripe asks not to be told to the payer, for it would help a thief.
+_SENSITIVE_DECLINES = frozenset({"lost_card", "stolen_card", "fraudulent", "pickup_card", "restricted_card"})
+
+
+@dataclass(frozen=True)
+class PaymentError:
+    code: str
+    message: str
+    decline_code: str | None
+
+
+@dataclass(frozen=True)
+class PaymentIntent:
+    """`status` is Stripe's, and open: an unknown one must be looked at again, never guessed."""
+
+    id: str
+    status: str
+    amount: Money
+    received: Money
+    customer: str | None
+    client_secret: str | None
+    last_error: PaymentError | None
+    metadata: Mapping[str, str]
+    livemode: bool
+    created_at: datetime
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> "PaymentIntent":
+        """Of Stripe's JSON, an answer's or an event's. Raises KeyError, TypeError, ValueError."""
+        error = raw.get("last_payment_error")
+        customer = raw.get("customer")
+        return cls(
+            id=raw["id"],
+            status=raw["status"],
+            amount=from_stripe(raw["amount"], raw["currency"]),
+            received=from_stripe(raw["amount_received"], raw["currency"]),
+            customer=customer["id"] if isinstance(customer, Mapping) else customer,
+            client_secret=raw.get("client_secret"),
+            last_error=None if error is None else payment_error(error),
+            metadata=dict(raw.get("metadata") or {}),
+            livemode=raw["livemode"],
+            created_at=datetime.fromtimestamp(raw["created"], UTC),
+        )
+
+
+def payment_error(raw: Mapping[str, Any]) -> PaymentError:
+    """A decline as the payer may see it."""
+    decline_code = raw.get("decline_code")
+    if decline_code in _SENSITIVE_DECLINES:
+        return PaymentError("card_declined", "Your card was declined.", "generic_decline")
+    return PaymentError(
+        code=raw.get("code") or "payment_failed",
+        message=raw.get("message") or "The payment did not succeed.",
+        decline_code=decline_code,
+    )

@@ -1,0 +1,1 @@
+"""What every noun stands on: money, ids, clock, errors, machines, pages, the database's transactions."""

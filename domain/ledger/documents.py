@@ -1,0 +1,100 @@
+"""The ledger's three collections. Only `post` and its neighbours in post.py write them."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from beanie import Document
+from pydantic import BaseModel, Field
+from pymongo import ASCENDING, IndexModel
+
+from domain.ledger.books import GENESIS, FreezeCause, Kind
+
+
+class FreezeRecord(BaseModel):
+    cause: FreezeCause
+    operation: str | None
+    by: str
+    at: datetime
+    reason: str
+
+
+class Wallet(Document):
+    """One user's money in one currency, in minor units. `guard` counts sends, so that a freeze conflicts."""
+
+    id: str  # type: ignore[assignment]  # prefixed ids in place of ObjectIds
+    owner: str
+    currency: str
+    available: int = 0
+    held: int = 0
+    seq: int = 0
+    head: str = GENESIS
+    last_at: datetime | None = None
+    freezes: list[FreezeRecord] = Field(default_factory=list)
+    guard: int = 0
+    created_at: datetime
+
+    class Settings:
+        name = "wallets"
+        indexes: ClassVar = [
+            IndexModel([("owner", ASCENDING), ("currency", ASCENDING)], unique=True, name="owner_currency")
+        ]
+
+    @property
+    def frozen(self) -> bool:
+        return bool(self.freezes)
+
+
+class PostingRecord(BaseModel):
+    source: str
+    destination: str
+    amount: int
+
+
+class EntryRecord(Document):
+    """One journal document; its id and `ref` are unique, and it never changes."""
+
+    id: str  # type: ignore[assignment]
+    ref: str
+    kind: Kind
+    currency: str
+    postings: list[PostingRecord]
+    operation: str
+    actor: str
+    created_at: datetime
+    hash: str
+
+    class Settings:
+        name = "entries"
+        indexes: ClassVar = [
+            IndexModel([("ref", ASCENDING)], unique=True, name="ref"),
+            IndexModel([("operation", ASCENDING)], name="operation"),
+        ]
+
+
+class LineId(BaseModel):
+    """Wallet and sequence, always in this order: MongoDB compares a key's fields in theirs."""
+
+    w: str
+    s: int
+
+
+class StatementLine(Document):
+    """One wallet's view of one entry. Deltas are signed minor units; the balances are those after it."""
+
+    id: LineId  # type: ignore[assignment]
+    ref: str
+    kind: Kind
+    operation: str
+    created_at: datetime
+    available_delta: int
+    held_delta: int
+    available_after: int
+    held_after: int
+    entry_hash: str
+    hash: str
+
+    class Settings:
+        name = "statement_lines"
+        indexes: ClassVar = [
+            IndexModel([("_id.w", ASCENDING), ("kind", ASCENDING), ("_id.s", ASCENDING)], name="by_kind")
+        ]

@@ -1,0 +1,172 @@
+"""The only door through which money moves. Nothing else writes a wallet, an entry or a line."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from domain.kernel.clock import utc_now
+from domain.kernel.database import Row, Tx, parse
+from domain.kernel.ids import new_id
+from domain.ledger.accounts import Account
+from domain.ledger.books import (
+    Entry,
+    Freeze,
+    FreezeCause,
+    Kind,
+    LedgerBug,
+    Posting,
+    WalletState,
+    apply,
+)
+from domain.ledger.documents import EntryRecord, StatementLine, Wallet
+
+
+@dataclass(frozen=True)
+class NewEntry:
+    """What a caller asks to be posted. `ref` names the step, so that it can happen only once."""
+
+    ref: str
+    kind: Kind
+    currency: str
+    postings: Sequence[Posting]
+    operation: str
+    actor: str
+
+
+@dataclass(frozen=True)
+class Posted:
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class AlreadyPosted:
+    """The step was taken before, with equal postings: nothing was written."""
+
+    ref: str
+
+
+async def post(tx: Tx, new: NewEntry) -> Posted | AlreadyPosted:
+    """Write the entry, a line for each wallet that it touches, and the wallets' new balances.
+
+    Raises WalletFrozen, InsufficientFunds (a person asked for it), LedgerBug (the ref stands already with
+    other postings, a wallet is not there, nothing moves). All of it commits with the caller's transaction.
+    """
+    entry = Entry(
+        id=new_id("ent"),
+        ref=new.ref,
+        kind=new.kind,
+        currency=new.currency,
+        postings=tuple(new.postings),
+        operation=new.operation,
+        actor=new.actor,
+        created_at=tx.now,
+    ).sealed()
+    if not entry.postings:
+        raise LedgerBug(f"{new.ref} moves nothing")
+    # Looked for, never left to the unique index: a duplicate key kills the transaction around it.
+    earlier = await EntryRecord.get_pymongo_collection().find_one({"ref": new.ref}, session=tx.session)
+    if earlier is not None:
+        return _already(earlier, entry)
+    for wallet_id in entry.wallet_ids():
+        await _post_to_wallet(tx, wallet_id, entry)
+    await EntryRecord.get_pymongo_collection().insert_one(
+        {**entry.fields(), "hash": entry.hash}, session=tx.session
+    )
+    return Posted(entry)
+
+
+async def open_wallet(owner: str, currency: str) -> Wallet:
+    """The owner's wallet in `currency`, made on first use. Racing calls make one. Not for a transaction."""
+    fresh = {
+        "_id": new_id("wal"),
+        **asdict(WalletState(id="", currency=currency)),
+        "freezes": [],
+        "guard": 0,
+        "created_at": utc_now(),
+    }
+    for key in ("id", "currency"):
+        del fresh[key]
+    while True:
+        try:
+            row = await Wallet.get_pymongo_collection().find_one_and_update(
+                {"owner": owner, "currency": currency},
+                {"$setOnInsert": fresh},
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+        except DuplicateKeyError:  # another call made it between our look and our write
+            continue
+        if row is not None:
+            return parse(Wallet, row)
+
+
+def state_of(row: Row) -> WalletState:
+    """A stored wallet as the pure books know it."""
+    return WalletState(
+        id=row["_id"],
+        currency=row["currency"],
+        available=row["available"],
+        held=row["held"],
+        seq=row["seq"],
+        head=row["head"],
+        last_at=row["last_at"],
+        freezes=tuple(
+            Freeze(**{**freeze, "cause": FreezeCause(freeze["cause"])}) for freeze in row["freezes"]
+        ),
+    )
+
+
+def entry_of(row: Row) -> Entry:
+    """A stored entry as the pure books know it. Raises ValueError when it is not one."""
+    return Entry(
+        id=row["_id"],
+        ref=row["ref"],
+        kind=Kind(row["kind"]),
+        currency=row["currency"],
+        postings=tuple(
+            Posting(Account.parse(p["source"]), Account.parse(p["destination"]), p["amount"])
+            for p in row["postings"]
+        ),
+        operation=row["operation"],
+        actor=row["actor"],
+        created_at=row["created_at"],
+        hash=row["hash"],
+    )
+
+
+def _already(row: Row, entry: Entry) -> AlreadyPosted:
+    earlier = entry_of(row)
+    if (earlier.postings, earlier.currency) != (entry.postings, entry.currency):
+        raise LedgerBug(f"{entry.ref} was posted before, with other postings")
+    return AlreadyPosted(entry.ref)
+
+
+async def _post_to_wallet(tx: Tx, wallet_id: str, entry: Entry) -> None:
+    wallets = Wallet.get_pymongo_collection()
+    row = await wallets.find_one({"_id": wallet_id}, session=tx.session)
+    if row is None:
+        raise LedgerBug(f"{entry.ref} touches {wallet_id}, which is not there")
+    before = state_of(row)
+    after, line = apply(before, entry)
+    written = await wallets.update_one(
+        {"_id": wallet_id, "seq": before.seq}, {"$set": _written(after)}, session=tx.session
+    )
+    if written.matched_count != 1:
+        raise LedgerBug(f"{wallet_id} moved under its own transaction")
+    await StatementLine.get_pymongo_collection().insert_one(
+        {**line.fields(), "hash": line.hash}, session=tx.session
+    )
+
+
+def _written(wallet: WalletState) -> dict[str, Any]:
+    return {
+        "available": wallet.available,
+        "held": wallet.held,
+        "seq": wallet.seq,
+        "head": wallet.head,
+        "last_at": wallet.last_at,
+        "freezes": [{**asdict(freeze), "cause": freeze.cause.value} for freeze in wallet.freezes],
+    }

@@ -1,0 +1,80 @@
+"""Hot reads of wallets and statements: raw rows by index, bounded by their page."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from domain.kernel.database import Row, parse
+from domain.kernel.pages import Page, PageRequest, newest_first
+from domain.ledger.books import Kind
+from domain.ledger.documents import StatementLine, Wallet
+
+
+async def wallet(wallet_id: str) -> Wallet | None:
+    row = await Wallet.get_pymongo_collection().find_one({"_id": wallet_id})
+    return None if row is None else parse(Wallet, row)
+
+
+async def wallets_of(owner: str) -> list[Wallet]:
+    """All wallets of `owner`, by currency."""
+    rows = await Wallet.get_pymongo_collection().find({"owner": owner}).sort("currency", 1).to_list()
+    return [parse(Wallet, row) for row in rows]
+
+
+async def line(wallet_id: str, seq: int) -> StatementLine | None:
+    row = await StatementLine.get_pymongo_collection().find_one({"_id": {"w": wallet_id, "s": seq}})
+    return None if row is None else parse(StatementLine, row)
+
+
+async def statement(
+    wallet_id: str,
+    request: PageRequest,
+    *,
+    kinds: Sequence[Kind] | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
+) -> Page[Row]:
+    """One page of the wallet's lines, newest first. Cursors are sequence numbers.
+
+    Times within a statement never run backwards, so a filter by time becomes one by sequence: two bisections.
+    """
+    lines = StatementLine.get_pymongo_collection()
+    low = 1 if created_after is None else await _first_after(wallet_id, created_after)
+    high = None if created_before is None else await _first_at_or_after(wallet_id, created_before) - 1
+    if kinds is not None:
+        within = {"$gte": low} if high is None else {"$gte": low, "$lte": high}
+        criteria = {"_id.w": wallet_id, "kind": {"$in": [kind.value for kind in kinds]}, "_id.s": within}
+        return await newest_first(lines, criteria, request, field="_id.s", decode=int)
+    bounds = {
+        "$gte": {"w": wallet_id, "s": low},
+        "$lte": {"w": wallet_id, "s": _SEQ_MAX if high is None else high},
+    }
+    return await newest_first(
+        lines, {"_id": bounds}, request, decode=lambda seq: {"w": wallet_id, "s": int(seq)}
+    )
+
+
+_SEQ_MAX = 2**53
+
+
+async def _first_after(wallet_id: str, instant: datetime) -> int:
+    """The first sequence number whose line is later than `instant`; one past the last when none is."""
+    return await _bisect(wallet_id, lambda at: at > instant)
+
+
+async def _first_at_or_after(wallet_id: str, instant: datetime) -> int:
+    return await _bisect(wallet_id, lambda at: at >= instant)
+
+
+async def _bisect(wallet_id: str, is_late: Callable[[datetime], bool]) -> int:
+    row = await Wallet.get_pymongo_collection().find_one({"_id": wallet_id}, {"seq": 1})
+    low, high = 1, (row["seq"] if row else 0) + 1
+    while low < high:
+        middle = (low + high) // 2
+        found = await StatementLine.get_pymongo_collection().find_one(
+            {"_id": {"w": wallet_id, "s": middle}}, {"created_at": 1}
+        )
+        if found is not None and is_late(found["created_at"]):
+            high = middle
+        else:
+            low = middle + 1
+    return low

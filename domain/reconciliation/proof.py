@@ -1,0 +1,15 @@
+"""The proof of the whole books: the ledger's own invariants, and each noun's."""
+
+from domain import deposits, ledger
+from domain.ledger import Progress, Report
+from domain.runtime import Runtime
+
+
+async def verify_books(runtime: Runtime, progress: Progress | None = None) -> Report:
+    """Invariants 1 to 6 and 9 on live data, beside traffic."""
+    return await ledger.verify(
+        runtime.database,
+        now=runtime.now(),
+        operation_checks=[deposits.audit.check],
+        progress=progress or (lambda _what, _done, _total: None),
+    )

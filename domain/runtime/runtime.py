@@ -1,0 +1,44 @@
+"""What a verb needs of the world. A function that takes it may open transactions and ask Stripe."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from domain.gateway import StripeGateway
+from domain.kernel.cipher import Cipher
+from domain.kernel.clock import Clock
+from domain.kernel.database import Database
+from domain.kernel.doorbell import Doorbell
+from domain.kernel.money import CURRENCIES, Currency
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The house's rules, as configured. Amounts are minor units."""
+
+    currencies: tuple[str, ...] = ("USD",)
+    deposit_min: int = 100
+    deposit_max: int = 1_000_000
+    lease: timedelta = timedelta(seconds=15)
+    recheck: timedelta = timedelta(seconds=60)
+    recheck_max: timedelta = timedelta(hours=1)
+    webhook_retry_delays: tuple[timedelta, ...] = field(
+        default_factory=lambda: tuple(
+            timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 7200, 21600)
+        )
+    )
+
+    def currency(self, code: str) -> Currency | None:
+        """The currency's row, or None when the platform does not take it."""
+        return CURRENCIES[code] if code in self.currencies else None
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """`now` is the clock for decisions outside transactions; inside, a Tx carries its own instant."""
+
+    database: Database
+    gateway: StripeGateway
+    doorbell: Doorbell
+    cipher: Cipher
+    now: Clock
+    policy: Policy = Policy()

@@ -1,0 +1,80 @@
+"""The sweep: does what is due in MongoDB, whether or not a bell was heard. One process sweeps at a time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from prometheus_client import Counter
+from ulid import ULID
+
+from domain import deposits, dispatch, inbox
+from domain.kernel import lease
+from domain.runtime import Runtime
+
+LANES: Final = 8
+LEASE_NAME: Final = "sweep"
+_log = structlog.get_logger("sweep")
+_SWEPT = Counter("jobsphere_swept", "Due things that the sweep took up, by their kind.", ["kind"])
+
+
+@dataclass(frozen=True)
+class Due:
+    """One kind of due work: `claim` leases the next one, `act` does it."""
+
+    kind: str
+    claim: Callable[[Runtime], Awaitable[Any]]
+    act: Callable[[Runtime, Any], Awaitable[None]]
+
+
+DUE: Final = (
+    Due("webhook_event", inbox.claim_next, dispatch.handle_claimed),
+    Due("deposit", deposits.claim_next, deposits.look_again),
+)
+
+
+class Sweep:
+    """Sweeps every `interval_s` seconds while it holds the lease."""
+
+    def __init__(self, runtime: Runtime, *, interval_s: float) -> None:
+        self._runtime = runtime
+        self._interval_s = interval_s
+        self._holder = str(ULID())
+
+    async def run(self) -> None:
+        """For ever, until cancelled; then the lease is given back."""
+        try:
+            while True:
+                try:
+                    await self.once()
+                except Exception:
+                    _log.exception("sweep failed")
+                await asyncio.sleep(self._interval_s)
+        finally:
+            await asyncio.shield(lease.release(self._runtime.database, LEASE_NAME, holder=self._holder))
+
+    async def once(self) -> None:
+        """Everything that is due now, some at a time; nothing when another process sweeps."""
+        for due in DUE:
+            async with asyncio.TaskGroup() as lanes:
+                for _ in range(LANES):
+                    lanes.create_task(self._lane(due))
+
+    async def _lane(self, due: Due) -> None:
+        while await self._holds_lease():
+            claimed = await due.claim(self._runtime)
+            if claimed is None:
+                return
+            _SWEPT.labels(kind=due.kind).inc()
+            await due.act(self._runtime, claimed)
+
+    async def _holds_lease(self) -> bool:
+        runtime = self._runtime
+        return await lease.hold(
+            runtime.database,
+            LEASE_NAME,
+            holder=self._holder,
+            now=runtime.now(),
+            lease=runtime.policy.lease,
+        )

@@ -1,0 +1,101 @@
+"""What a resolver knows: who asks, for how long, and with what power. One context an operation."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from domain import deposits, identity
+from domain.changes import Changes
+from domain.identity import Claims, Role, SessionId, TokenIssuer
+from domain.kernel.errors import Forbidden, Unauthenticated
+from domain.kernel.ids import UserId
+from domain.runtime import Runtime
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """The person who asks, as their access token tells; it was good when the operation began."""
+
+    id: UserId
+    roles: frozenset[Role]
+    session_id: SessionId
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, claims: Claims) -> "Viewer":
+        return cls(claims.user_id, claims.roles, claims.session_id, claims.expires_at)
+
+    @property
+    def is_admin(self) -> bool:
+        return Role.ADMIN in self.roles
+
+
+class BatchLoader(Generic[Value]):
+    """Collects the keys that are asked for in one turn of the event loop into one call of `fetch`.
+
+    Every key is fetched once in a loader's life. `fetch` answers by key and leaves out what is not there.
+    """
+
+    def __init__(self, fetch: Callable[[list[str]], Awaitable[Mapping[str, Value]]]) -> None:
+        self._fetch = fetch
+        self._waiting: list[str] = []
+        self._batches: dict[str, asyncio.Task[Mapping[str, Value]]] = {}
+        self._next: asyncio.Task[Mapping[str, Value]] | None = None
+
+    async def load(self, key: str) -> Value | None:
+        if key not in self._batches:
+            if self._next is None:
+                self._next = asyncio.create_task(self._run())
+            self._waiting.append(key)
+            self._batches[key] = self._next
+        # Shielded: others wait for the same batch, and one that gives up must not take it from them.
+        return (await asyncio.shield(self._batches[key])).get(key)
+
+    async def _run(self) -> Mapping[str, Value]:
+        keys, self._waiting, self._next = self._waiting, [], None
+        return await self._fetch(keys)
+
+
+class Loaders:
+    """The batch loaders of one operation: fresh for each, so that nothing read outlives it."""
+
+    def __init__(self) -> None:
+        self.display_names = BatchLoader(identity.display_names)
+        self.deposits = BatchLoader(deposits.find_many)
+
+
+@dataclass
+class Context:
+    """`viewer` is None when nobody is signed in. `locale` is Babel's spelling, from Accept-Language."""
+
+    runtime: Runtime
+    changes: Changes
+    issuer: TokenIssuer
+    viewer: Viewer | None
+    request_id: str
+    locale: str = "en_US"
+    loaders: Loaders = field(default_factory=Loaders)
+
+    def forget(self) -> None:
+        """Drop what was read: a subscription outlives many changes."""
+        self.loaders = Loaders()
+
+    @property
+    def token_expires_at(self) -> datetime | None:
+        """When the viewer's access token ends, and a socket with it; None when nobody is signed in."""
+        return None if self.viewer is None else self.viewer.expires_at
+
+    def require(self, *roles: Role) -> Viewer:
+        """The viewer, who has at least one of `roles` (anybody signed in when none is named).
+
+        Raises Unauthenticated when nobody is signed in, Forbidden when every role is missing.
+        """
+        if self.viewer is None:
+            raise Unauthenticated("Sign in first, and send the access token as a bearer token.")
+        if roles and self.viewer.roles.isdisjoint(roles):
+            raise Forbidden(f"Only for {' or '.join(roles)}.")
+        return self.viewer

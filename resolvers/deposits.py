@@ -1,0 +1,58 @@
+"""Deposits: customers make them, their owner and admins see them."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from domain import deposits
+from domain.changes import Topic
+from domain.deposits import Created, CreateDeposit, Deposit, DepositStatus
+from domain.identity import Role
+from domain.kernel.pages import Page, PageRequest
+from resolvers.context import Context
+from resolvers.watching import follow
+
+
+async def create_deposit(context: Context, command: CreateDeposit) -> Created:
+    """Raises Unauthenticated, Forbidden (not a customer), and what deposits.create raises."""
+    viewer = context.require(Role.CUSTOMER)
+    return await deposits.create(context.runtime, viewer.id, command)
+
+
+async def find(context: Context, deposit_id: str) -> Deposit | None:
+    """The viewer's own, or for an admin anybody's; somebody else's is the same as none."""
+    context.require()
+    return _visible(context, await deposits.find(deposit_id))
+
+
+async def page_of(
+    context: Context, owner: str, request: PageRequest, *, statuses: Sequence[DepositStatus] | None
+) -> Page[Deposit]:
+    context.require()
+    return await deposits.page_of(owner, request, statuses=statuses)
+
+
+async def watch(context: Context, deposit_id: str) -> AsyncIterator[Deposit | None]:
+    """The deposit now and at each change, until it is settled; None, once, when it is not visible."""
+    context.require()
+
+    async def read() -> Deposit | None:
+        return _visible(context, await deposits.find(deposit_id))
+
+    topics = (Topic("deposits", deposit_id),)
+    async for deposit in follow(
+        context, topics, read, is_last=lambda deposit: deposit is None or deposit.is_settled
+    ):
+        yield deposit
+
+
+def client_secret(context: Context, deposit: Deposit) -> str | None:
+    """Only for the owner, not for an admin who looks on, and only until the deposit is settled."""
+    if context.viewer is None or context.viewer.id != deposit.owner:
+        return None
+    return deposits.client_secret(context.runtime, deposit)
+
+
+def _visible(context: Context, deposit: Deposit | None) -> Deposit | None:
+    viewer = context.viewer
+    if deposit is None or viewer is None:
+        return None
+    return deposit if deposit.owner == viewer.id or viewer.is_admin else None

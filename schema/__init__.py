@@ -1,0 +1,1 @@
+"""What clients see: Strawberry types and the three roots. No rules, no database."""

@@ -1,0 +1,136 @@
+"""The three roots: a field is a call of a resolver, and refusals are data."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import strawberry
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.config import StrawberryConfig
+
+import resolvers.books
+import resolvers.deposits
+import resolvers.identity
+import resolvers.wallets
+from domain.identity import SignOut
+from domain.kernel.errors import DomainError
+from schema.books import LedgerReport
+from schema.deposits import CreateDepositInput, CreateDepositPayload, Deposit
+from schema.identity import (
+    RefreshSessionInput,
+    Session,
+    SessionPayload,
+    SignInInput,
+    SignOutInput,
+    SignOutPayload,
+    SignUpInput,
+    User,
+)
+from schema.nodes import find_node
+from schema.shared import ERROR_TYPES, SCALARS, CurrencyCode, Info, Node, user_error
+from schema.wallets import Transaction, Wallet
+
+USD = CurrencyCode("USD")
+
+
+@strawberry.type(description="Reading. Changes nothing, but that a wallet is made on first use.")
+class Query:
+    @strawberry.field(description="The person who is signed in.")
+    async def me(self, info: Info) -> User:
+        return User.of(await resolvers.identity.me(info.context))
+
+    @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+        return await find_node(info.context, id)
+
+    @strawberry.field(
+        description="Null for a currency that the platform does not take; made on first use otherwise."
+    )
+    async def wallet(self, info: Info, currency: CurrencyCode = USD) -> Wallet | None:
+        wallet = await resolvers.wallets.own(info.context, currency)
+        return None if wallet is None else Wallet.of(wallet)
+
+    @strawberry.field(description="The viewer's wallets, by currency.")
+    async def wallets(self, info: Info) -> list[Wallet]:
+        return [Wallet.of(wallet) for wallet in await resolvers.wallets.all_own(info.context)]
+
+    @strawberry.field(description="A deposit; null when it is not there or not yours.")
+    async def deposit(self, info: Info, id: strawberry.ID) -> Deposit | None:
+        deposit = await resolvers.deposits.find(info.context, id)
+        return None if deposit is None else Deposit.of(deposit)
+
+    @strawberry.field(description="ADMIN. Proves the books now: one pass over everything that is stored.")
+    async def ledger_report(self, info: Info) -> LedgerReport:
+        return LedgerReport.of(await resolvers.books.ledger_report(info.context))
+
+
+@strawberry.type(description="Changing. Every mutation takes one `input` and answers with a payload.")
+class Mutation:
+    @strawberry.mutation(description="Make a person and sign them in.")
+    async def sign_up(self, info: Info, input: SignUpInput) -> SessionPayload:
+        try:
+            session = await resolvers.identity.sign_up(info.context, input.to_command())
+        except DomainError as error:
+            return SessionPayload(user_errors=[user_error(error)])
+        return SessionPayload(session=Session.of(session))
+
+    @strawberry.mutation(description="Sign in with e-mail address and password.")
+    async def sign_in(self, info: Info, input: SignInInput) -> SessionPayload:
+        try:
+            session = await resolvers.identity.sign_in(info.context, input.to_command())
+        except DomainError as error:
+            return SessionPayload(user_errors=[user_error(error)])
+        return SessionPayload(session=Session.of(session))
+
+    @strawberry.mutation(
+        description="Rotates: the old refresh token dies; using it again revokes the whole family."
+    )
+    async def refresh_session(self, info: Info, input: RefreshSessionInput) -> SessionPayload:
+        try:
+            session = await resolvers.identity.refresh_session(info.context, input.to_command())
+        except DomainError as error:
+            return SessionPayload(user_errors=[user_error(error)])
+        return SessionPayload(session=Session.of(session))
+
+    @strawberry.mutation(description="End this session, or every session of this person.")
+    async def sign_out(self, info: Info, input: SignOutInput | None = None) -> SignOutPayload:
+        await resolvers.identity.sign_out(info.context, SignOut() if input is None else input.to_command())
+        return SignOutPayload()
+
+    @strawberry.mutation(description="Start moving money from a card into the viewer's wallet.")
+    async def create_deposit(self, info: Info, input: CreateDepositInput) -> CreateDepositPayload:
+        try:
+            created = await resolvers.deposits.create_deposit(info.context, input.to_command())
+        except DomainError as error:
+            return CreateDepositPayload(user_errors=[user_error(error)])
+        return CreateDepositPayload.of(created)
+
+
+@strawberry.type(description="The state now, then changes; intermediate ones may be merged, the last is not.")
+class Subscription:
+    @strawberry.subscription(
+        description="Null when it is not there or not yours. The present state at once, then changes; "
+        "completes when settled."
+    )
+    async def deposit_updated(self, info: Info, id: strawberry.ID) -> AsyncIterator[Deposit | None]:
+        async for deposit in resolvers.deposits.watch(info.context, id):
+            yield None if deposit is None else Deposit.of(deposit)
+
+    @strawberry.subscription(
+        description="The wallet now, then at each change. Null for a currency that is not taken."
+    )
+    async def wallet_updated(self, info: Info, currency: CurrencyCode = USD) -> AsyncIterator[Wallet | None]:
+        async for wallet in resolvers.wallets.watch(info.context, currency):
+            yield None if wallet is None else Wallet.of(wallet)
+
+
+def make_schema(
+    extensions: Sequence[type[SchemaExtension] | Callable[[], SchemaExtension]] = (),
+) -> strawberry.Schema:
+    """The schema, with the server's extensions."""
+    return strawberry.Schema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        types=[*ERROR_TYPES, User, Wallet, Transaction, Deposit],
+        extensions=list(extensions),
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )

@@ -1,0 +1,242 @@
+"""What every noun's types are made of: scalars, Money, errors as data, pages."""
+
+import datetime
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final, NewType, TypeAlias
+
+import strawberry
+from babel.numbers import format_currency
+from graphql import GraphQLError
+from strawberry.types.scalar import ScalarDefinition
+
+from domain.kernel import errors, operations
+from domain.kernel.clock import iso
+from domain.kernel.money import CURRENCIES, MINOR_UNITS_MAX
+from domain.kernel.money import Money as MoneyValue
+from domain.kernel.pages import Page, encode_cursor
+from resolvers.context import Context
+
+Info: TypeAlias = strawberry.Info[Context, None]
+
+MinorUnits = NewType("MinorUnits", int)
+CurrencyCode = NewType("CurrencyCode", str)
+URL = NewType("URL", str)
+DateTime: TypeAlias = datetime.datetime
+
+
+def _parse_minor_units(value: object) -> int:
+    # A float is refused even when it is whole: money never passes through one.
+    if type(value) is not int:
+        raise GraphQLError("MinorUnits is a whole number, a JSON integer: 1050 means $10.50.")
+    if abs(value) > MINOR_UNITS_MAX:
+        raise GraphQLError("MinorUnits lies within ±(2^53 - 1).")
+    return value
+
+
+def _parse_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise GraphQLError("A string is expected here.")
+    return value
+
+
+def _parse_instant(value: object) -> datetime.datetime:
+    try:
+        instant = datetime.datetime.fromisoformat(_parse_text(value))
+    except ValueError as error:
+        raise GraphQLError("DateTime is an ISO 8601 instant, e.g. 2026-01-31T12:00:00Z.") from error
+    if instant.tzinfo is None:
+        raise GraphQLError("DateTime needs a time zone, e.g. 2026-01-31T12:00:00Z.")
+    return instant.astimezone(datetime.UTC)
+
+
+SCALARS: Final[Mapping[object, ScalarDefinition]] = {
+    MinorUnits: strawberry.scalar(
+        name="MinorUnits",
+        description="Signed 64-bit count of a currency's minor unit (1050 = $10.50). "
+        "A JSON integer, within ±(2^53 − 1).",
+        parse_value=_parse_minor_units,
+    ),
+    CurrencyCode: strawberry.scalar(
+        name="CurrencyCode", description="ISO 4217 code, upper case.", parse_value=_parse_text
+    ),
+    URL: strawberry.scalar(name="URL", description="An absolute URL.", parse_value=_parse_text),
+    datetime.datetime: strawberry.scalar(
+        name="DateTime",
+        description="ISO 8601 instant in UTC.",
+        serialize=iso,
+        parse_value=_parse_instant,
+    ),
+}
+
+
+@strawberry.interface(description="Whatever has an id of its own and can be fetched by `node`.")
+class Node:
+    id: strawberry.ID = strawberry.field(
+        description="Prefixed and opaque, the same in logs and in Stripe metadata: usr_, wal_, "
+        "stl_ (statement line), dep_, pmt_, cac_, wdr_, esc_, esm_, rfd_, dsp_, adj_, "
+        "whe_<Stripe's event id>."
+    )
+
+
+@strawberry.type(description="An amount of one currency.")
+class Money:
+    amount: MinorUnits = strawberry.field(description="Signed, in minor units of `currency`.")
+    currency: CurrencyCode = strawberry.field(description="ISO 4217 code.")
+
+    @classmethod
+    def of(cls, amount: int, currency: str) -> "Money":
+        return cls(amount=MinorUnits(amount), currency=CurrencyCode(currency))
+
+    @strawberry.field(description="Ready to show, e.g. $10.50; locale by Accept-Language.")
+    def display(self, info: Info) -> str:
+        exponent = CURRENCIES[self.currency].exponent
+        return format_currency(
+            Decimal(self.amount).scaleb(-exponent), self.currency, locale=info.context.locale
+        )
+
+
+@strawberry.type(description="What the other side of a deal may see of a person.")
+class Party:
+    id: strawberry.ID = strawberry.field(description="The person's id, usr_....")
+
+    @strawberry.field(description="The name that the person goes by.")
+    async def display_name(self, info: Info) -> str:
+        # Who was erased leaves an id in the books, and no name.
+        return await info.context.loaders.display_names.load(self.id) or ""
+
+    @classmethod
+    def of(cls, user_id: str) -> "Party":
+        return cls(id=strawberry.ID(user_id))
+
+
+# ------------------------------------------------------------------ errors as data
+
+strawberry.enum(errors.ErrorCode, description="What was wrong. More may be added.")
+
+
+@strawberry.interface(description="A refusal, as data: nothing has changed.")
+class UserError:
+    code: errors.ErrorCode = strawberry.field(description="Stable: match on it.")
+    message: str = strawberry.field(description="A sentence for a person.")
+    path: list[str] = strawberry.field(description="Path of the input field at fault.")
+
+
+@strawberry.type(description="A value of the input, a state, or a thing that is not there.")
+class InputError(UserError):
+    pass
+
+
+@strawberry.type(description="The same key came with another input.")
+class IdempotencyError(UserError):
+    conflicting_fields: list[str] = strawberry.field(description="Input fields that differ from the first.")
+
+
+@strawberry.type(description="The wallet does not hold enough.")
+class InsufficientFundsError(UserError):
+    available: Money = strawberry.field(description="What the wallet has available.")
+    required: Money = strawberry.field(description="What was asked for.")
+
+
+@strawberry.type(description="A card was declined, or the payment provider cannot be reached.")
+class PaymentError(UserError):
+    decline_code: str | None = strawberry.field(description="Stripe's decline code, where one may be shown.")
+
+
+# What an interface's field cannot tell the schema by itself: the members that implement it.
+ERROR_TYPES: Final = (InputError, IdempotencyError, InsufficientFundsError, PaymentError)
+
+
+def user_error(error: errors.DomainError) -> UserError:
+    """The GraphQL face of an expected refusal."""
+    common: dict[str, Any] = {"code": error.code, "message": error.message, "path": list(error.path)}
+    match error:
+        case errors.IdempotencyKeyReused():
+            return IdempotencyError(**common, conflicting_fields=list(error.conflicting_fields))
+        case errors.InsufficientFunds():
+            return InsufficientFundsError(
+                **common, available=_money(error.available), required=_money(error.required)
+            )
+        case errors.PaymentDeclined():
+            return PaymentError(**common, decline_code=error.decline_code)
+        case errors.PaymentProviderUnavailable():
+            return PaymentError(**common, decline_code=None)
+        case _:
+            return InputError(**common)
+
+
+def _money(value: MoneyValue) -> Money:
+    return Money.of(value.amount, value.currency)
+
+
+@strawberry.type(description="What the idempotency key did.")
+class Idempotency:
+    replayed: bool = strawberry.field(description="True when an earlier call with this key made the object.")
+    first_seen_at: DateTime = strawberry.field(description="When the key was first seen.")
+
+
+# ------------------------------------------------------------------ operations
+
+
+@strawberry.type(description="One change of an operation's state.")
+class StatusChange:
+    status: str = strawberry.field(description="The state that it moved to.")
+    at: DateTime = strawberry.field(description="When.")
+    actor: str = strawberry.field(
+        description="Who or what caused it: owner, other party, admin, webhook, worker."
+    )
+    reason: str | None = strawberry.field(description="Why, where there is more to say.")
+
+    @classmethod
+    def of(cls, change: operations.StatusChange) -> "StatusChange":
+        return cls(status=change.status, at=change.at, actor=change.actor.value, reason=change.reason)
+
+
+@strawberry.type(description="Why the last attempt did not work.")
+class Failure:
+    code: str = strawberry.field(description="Stable code, Stripe's where it is Stripe's.")
+    message: str = strawberry.field(description="A sentence for a person.")
+    decline_code: str | None = strawberry.field(description="Stripe's decline code of a card.")
+
+    @classmethod
+    def of(cls, failure: operations.Failure) -> "Failure":
+        return cls(code=failure.code, message=failure.message, decline_code=failure.decline_code)
+
+
+@strawberry.type(
+    description="Why an operation, or a wish, does not move: a reason to show, and when or by whom it ends."
+)
+class Blocker:
+    code: str = strawberry.field(description="Stable code.")
+    message: str = strawberry.field(description="A sentence for a person.")
+    until: DateTime | None = strawberry.field(description="When it ends, where that is known.")
+
+
+@strawberry.interface(description="A business object with a state machine; `history` is its audit trail.")
+class Operation:
+    id: strawberry.ID = strawberry.field(description="Prefixed and opaque.")
+    state: str = strawberry.field(description="The concrete type's status, as text.")
+    waiting_for: Blocker | None = strawberry.field(description="Why it does not move now; null when it does.")
+    created_at: DateTime = strawberry.field(description="When it was made.")
+    updated_at: DateTime = strawberry.field(description="When it last changed.")
+    history: list[StatusChange] = strawberry.field(description="Every state that it was in, oldest first.")
+
+
+# ------------------------------------------------------------------ pages
+
+
+@strawberry.type(description="Where a page lies in its connection.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether more follow.")
+    has_previous_page: bool = strawberry.field(description="Whether some come before.")
+    start_cursor: str | None = strawberry.field(description="Cursor of the first edge; null when empty.")
+    end_cursor: str | None = strawberry.field(description="Cursor of the last edge; null when empty.")
+
+    @classmethod
+    def of(cls, page: Page[Any], key: Callable[[Any], str]) -> "PageInfo":
+        return cls(
+            has_next_page=page.has_next_page,
+            has_previous_page=page.has_previous_page,
+            start_cursor=encode_cursor(key(page.items[0])) if page.items else None,
+            end_cursor=encode_cursor(key(page.items[-1])) if page.items else None,
+        )

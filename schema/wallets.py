@@ -1,0 +1,158 @@
+"""Wallets and their statements, as clients see them."""
+
+import strawberry
+
+import resolvers.wallets
+from domain import ledger
+from domain.kernel.database import Row
+from domain.kernel.pages import Page, PageRequest, encode_cursor
+from domain.ledger import Kind
+from resolvers.wallets import StatementFilter
+from schema.deposits import Deposit
+from schema.shared import CurrencyCode, DateTime, Info, Money, Node, Operation, PageInfo, Party
+
+strawberry.enum(
+    Kind, name="TransactionKind", description="What a statement line is about. More may be added."
+)
+
+_DESCRIPTIONS = {
+    Kind.DEPOSIT: "Deposit by card",
+    Kind.WITHDRAWAL_REQUESTED: "Withdrawal requested",
+    Kind.WITHDRAWAL_SENT: "Withdrawal sent",
+    Kind.WITHDRAWAL_RETURNED: "Withdrawal returned",
+    Kind.WITHDRAWAL_REVERSED: "Withdrawal reversed",
+    Kind.ESCROW_FUNDED: "Escrow funded",
+    Kind.ESCROW_RELEASED: "Escrow released",
+    Kind.ESCROW_REFUNDED: "Escrow refunded",
+    Kind.REFUND_REQUESTED: "Refund requested",
+    Kind.REFUND_SENT: "Refund sent",
+    Kind.REFUND_RETURNED: "Refund returned",
+    Kind.DISPUTE_WITHDRAWN: "Dispute: money withdrawn",
+    Kind.DISPUTE_REINSTATED: "Dispute: money reinstated",
+    Kind.DISPUTE_WRITTEN_OFF: "Dispute: debt written off",
+    Kind.ADJUSTMENT: "Adjustment",
+}
+
+
+def transaction_id(wallet_id: str, seq: int) -> str:
+    """`stl_<the wallet's ULID>_<seq>`."""
+    return f"stl_{wallet_id.removeprefix('wal_')}_{seq}"
+
+
+def parse_transaction_id(text: str) -> tuple[str, int] | None:
+    """Wallet id and sequence; None when it is not such an id."""
+    wallet, _, seq = text.removeprefix("stl_").rpartition("_")
+    return (f"wal_{wallet}", int(seq)) if seq.isascii() and seq.isdigit() and len(seq) < 16 else None
+
+
+@strawberry.type(description="One line of a wallet's statement. Never changes once written.")
+class Transaction(Node):
+    operation_id: strawberry.Private[str]
+    sequence: int = strawberry.field(description="Gapless, from 1, within its wallet.")
+    kind: Kind = strawberry.field(description="What it is about.")
+    amount: Money = strawberry.field(description="Signed: what it did to `available`.")
+    held_delta: Money = strawberry.field(description="Signed: what it did to `held`.")
+    available_after: Money = strawberry.field(description="`available` after it.")
+    held_after: Money = strawberry.field(description="`held` after it.")
+    description: str = strawberry.field(description="A few words to show.")
+    created_at: DateTime = strawberry.field(description="When it was written; never before the line before.")
+
+    @strawberry.field(description="What caused it.")
+    async def operation(self, info: Info) -> Operation | None:
+        deposit = await info.context.loaders.deposits.load(self.operation_id)
+        return None if deposit is None else Deposit.of(deposit)
+
+    @classmethod
+    def of(cls, row: Row, currency: str) -> "Transaction":
+        """From a stored line. Sequence numbers stay far below GraphQL's 2^31."""
+        wallet_id, seq = row["_id"]["w"], row["_id"]["s"]
+        kind = Kind(row["kind"])
+        return cls(
+            id=strawberry.ID(transaction_id(wallet_id, seq)),
+            operation_id=row["operation"],
+            sequence=seq,
+            kind=kind,
+            amount=Money.of(row["available_delta"], currency),
+            held_delta=Money.of(row["held_delta"], currency),
+            available_after=Money.of(row["available_after"], currency),
+            held_after=Money.of(row["held_after"], currency),
+            description=_DESCRIPTIONS[kind],
+            created_at=row["created_at"],
+        )
+
+
+@strawberry.type(description="One line and its place in the statement.")
+class TransactionEdge:
+    cursor: str = strawberry.field(description="Opaque; good for `after` and `before`.")
+    node: Transaction = strawberry.field(description="The line.")
+
+
+@strawberry.type(description="A statement, newest line first, a page at a time.")
+class TransactionConnection:
+    edges: list[TransactionEdge] = strawberry.field(description="This page's lines.")
+    page_info: PageInfo = strawberry.field(description="Where this page lies.")
+
+    @classmethod
+    def of(cls, page: Page[Row], currency: str) -> "TransactionConnection":
+        return cls(
+            edges=[
+                TransactionEdge(cursor=encode_cursor(_key(row)), node=Transaction.of(row, currency))
+                for row in page.items
+            ],
+            page_info=PageInfo.of(page, _key),
+        )
+
+
+def _key(row: Row) -> str:
+    return str(row["_id"]["s"])
+
+
+@strawberry.input(description="Which lines of a statement to show.")
+class TransactionFilter:
+    kinds: list[Kind] | None = strawberry.field(default=None, description="Only these kinds.")
+    created_after: DateTime | None = strawberry.field(default=None, description="Only later lines.")
+    created_before: DateTime | None = strawberry.field(default=None, description="Only earlier lines.")
+
+    def to_criteria(self) -> StatementFilter:
+        return StatementFilter(self.kinds, self.created_after, self.created_before)
+
+
+@strawberry.type(description="One person's money in one currency.")
+class Wallet(Node):
+    document: strawberry.Private[ledger.Wallet]
+    currency: CurrencyCode = strawberry.field(description="ISO 4217 code.")
+    owner: Party = strawberry.field(description="Whose it is.")
+    available: Money = strawberry.field(description="What the owner may spend or withdraw; below zero: owed.")
+    held: Money = strawberry.field(description="Reserved for withdrawals and refunds in flight.")
+    frozen: bool = strawberry.field(description="Whether nothing may leave it for now.")
+
+    @strawberry.field(description="Deposits that are being processed.")
+    async def incoming(self) -> Money:
+        return Money.of(await resolvers.wallets.incoming(self.document), self.currency)
+
+    @strawberry.field(description="The statement, newest line first.")
+    async def transactions(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: TransactionFilter | None = None,
+    ) -> TransactionConnection:
+        request = PageRequest.of(first, after, last, before)
+        criteria = StatementFilter() if filter is None else filter.to_criteria()
+        page = await resolvers.wallets.statement(info.context, self.document, request, criteria)
+        return TransactionConnection.of(page, self.currency)
+
+    @classmethod
+    def of(cls, document: ledger.Wallet) -> "Wallet":
+        return cls(
+            id=strawberry.ID(document.id),
+            document=document,
+            currency=CurrencyCode(document.currency),
+            owner=Party.of(document.owner),
+            available=Money.of(document.available, document.currency),
+            held=Money.of(document.held, document.currency),
+            frozen=document.frozen,
+        )

@@ -1,0 +1,175 @@
+"""`jobsphere`: every way to start, look at and look after the product."""
+
+import json
+import sys
+from collections.abc import Coroutine
+from dataclasses import asdict
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+import uvloop
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from domain import identity, reconciliation
+from domain.kernel.clock import iso
+from domain.kernel.errors import DomainError
+from domain.ledger import Report
+from schema.roots import make_schema
+from server import logs
+from server.runtime import open_runtime
+from server.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+ledger_app = typer.Typer(no_args_is_help=True, help="The books: prove them.")
+app.add_typer(ledger_app, name="ledger")
+SCHEMA_FILE = Path("schema.graphql")
+Result = TypeVar("Result")
+
+
+@app.command()
+def serve() -> None:
+    """Serve the API, one process. Run as many as you like behind a load balancer."""
+    # Imported here: the other commands need not wait for the server's parts.
+    from server.app import create_app  # noqa: PLC0415
+    from server.wire import Server, uvicorn_config  # noqa: PLC0415
+
+    settings = _settings()
+    logs.configure(settings.log_level)
+    application, graphql = create_app(settings)
+    server = Server(uvicorn_config(application, host=settings.host, port=settings.port), graphql)
+    _run(server.serve())
+
+
+@app.command()
+def worker() -> None:
+    """Handle what the API rings for, and sweep up what nobody rang for. Run as many as you like."""
+    from server import worker as worker_process  # noqa: PLC0415
+
+    settings = _settings()
+    logs.configure(settings.log_level)
+    _run(worker_process.run(settings))
+
+
+@app.command()
+def schema(
+    check: Annotated[bool, typer.Option("--check", help="Fail when schema.graphql differs.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print it, write nothing.")] = False,
+) -> None:
+    """Write schema.graphql, printed from code."""
+    printed = make_schema().as_str() + "\n"
+    if dry_run:
+        print(printed, end="")
+    elif not check:
+        SCHEMA_FILE.write_text(printed)
+    elif not SCHEMA_FILE.exists() or SCHEMA_FILE.read_text() != printed:
+        _fail("schema.graphql is not what the code prints. Run `jobsphere schema` and commit it.")
+
+
+@app.command()
+def indexes(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List them, create none.")] = False,
+) -> None:
+    """Create the database's indexes. Safe to repeat, and beside running traffic."""
+    from server.runtime import DOCUMENTS  # noqa: PLC0415
+    from server.setup import prepare  # noqa: PLC0415
+
+    if not dry_run:
+        _run(prepare(_settings()))
+    for document in DOCUMENTS:
+        collection = document.Settings
+        for index in getattr(collection, "indexes", []):
+            print(f"{collection.name}.{index.document['name']}")
+
+
+@app.command()
+def create_admin(
+    email: Annotated[str, typer.Option(prompt=True, help="The address to sign in with.")],
+    display_name: Annotated[str, typer.Option(prompt=True, help="The name to show.")],
+    password: Annotated[
+        str,
+        typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, help="At least 8 characters."),
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the input, make nobody.")] = False,
+) -> None:
+    """Make an administrator. Nobody can sign up as one."""
+
+    async def create() -> str:
+        async with open_runtime(_settings()) as runtime:
+            if dry_run:
+                taken = await identity.find_by_email(runtime, email)
+                return "this address is taken" if taken else "would be made"
+            person = await identity.create_admin(
+                runtime, email=email, password=password, display_name=display_name
+            )
+            return str(person.id)
+
+    print(_run(create()))
+
+
+@ledger_app.command()
+def verify(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Prove the invariants on live data, beside traffic. Exit status 1 when one does not hold."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {name: bars.add_task(name, total=None) for name in ("entries", "wallets")}
+
+        def progress(what: str, done: int, total: int) -> None:
+            bars.update(tasks[what], completed=done, total=total)
+
+        async def prove() -> Report:
+            async with open_runtime(_settings()) as runtime:
+                return await reconciliation.verify_books(runtime, progress)
+
+        report = _run(prove())
+    print(_as_json(report) if as_json else _as_text(report))
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _as_json(report: Report) -> str:
+    return json.dumps({**asdict(report), "checked_at": iso(report.checked_at), "ok": report.ok}, indent=2)
+
+
+def _as_text(report: Report) -> str:
+    lines = [f"{v.invariant}: {v.subject}: expected {v.expected}, is {v.actual}" for v in report.violations]
+    verdict = "sound" if report.ok else f"{len(lines)} violations"
+    return "\n".join([*lines, f"{report.entries} entries, {report.wallets} wallets: {verdict}"])
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        # The values may be secrets: only where and what is wrong is shown.
+        for problem in error.errors(include_input=False, include_url=False, include_context=False):
+            name = "_".join(str(part) for part in problem["loc"]).upper() or "SETTINGS"
+            print(f"{name}: {problem['msg']}", file=sys.stderr)
+        _fail("These settings stop the start; .env.example explains each.")
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    try:
+        return uvloop.run(work)
+    except DomainError as error:
+        _fail(error.message)
+
+
+def _fail(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise typer.Exit(1)
+
+
+# The sandbox adds `up` and `sandbox` here, so that nothing in the product points at it.
+for _entry in entry_points(group="jobsphere.commands"):
+    _entry.load()(app)

@@ -1,0 +1,139 @@
+"""The settings: one typed object, read once from the environment or .env, handed down from here."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from domain.kernel.money import CURRENCIES
+from domain.runtime import Policy
+
+STRIPE_API_BASE: Final = "https://api.stripe.com"
+
+
+def _commas(value: Any) -> Any:
+    """`a,b` as a tuple: pydantic-settings would read it as JSON."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_commas)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_commas)]
+Seconds = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_commas)]
+
+
+class Settings(BaseSettings):
+    """Each is explained, with its unit, in .env.example. Unsafe values stop the start in production."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    environment: Literal["development", "production"] = "development"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data_dir: Path = Path(".data")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    graphiql: bool | None = None
+    cors_origins: Texts = ()
+
+    mongodb_url: str = "mongodb://127.0.0.1:27017/?replicaSet=jobsphere"
+    mongodb_database: str = "jobsphere"
+    redis_url: str = "redis://127.0.0.1:6379/0"
+
+    stripe_secret_key: SecretStr
+    stripe_publishable_key: str = ""
+    stripe_api_base: str = STRIPE_API_BASE
+    stripe_webhook_secrets: Secrets
+    stripe_connect_webhook_secrets: Secrets
+    stripe_timeout_seconds: float = Field(default=20, gt=0)
+    stripe_requests_per_second: float | None = Field(default=None, gt=0)
+
+    jwt_keys: Secrets
+    jwt_issuer: str = "jobsphere-payments"
+    jwt_audience: str = "jobsphere"
+    access_token_minutes: int = Field(default=15, gt=0)
+    refresh_token_days: int = Field(default=30, gt=0)
+    data_keys: Secrets
+
+    currencies: Texts = ("USD",)
+    deposit_min: int = Field(default=100, gt=0)
+    deposit_max: int = Field(default=1_000_000, gt=0)
+
+    lease_seconds: float = Field(default=15, gt=0)
+    sweep_interval_seconds: float = Field(default=60, gt=0)
+    webhook_retry_delays_seconds: Seconds = (5, 30, 120, 600, 1800, 7200, 21600)
+
+    @field_validator("currencies")
+    @classmethod
+    def _known(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [code for code in codes if code not in CURRENCIES]
+        if unknown or not codes:
+            raise ValueError(f"CURRENCIES must be some of {', '.join(sorted(CURRENCIES))}, not {unknown}")
+        return codes
+
+    @field_validator("stripe_webhook_secrets", "stripe_connect_webhook_secrets", "jwt_keys", "data_keys")
+    @classmethod
+    def _some(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not secrets or not all(secret.get_secret_value().strip() for secret in secrets):
+            raise ValueError("at least one secret is needed, and none may be empty")
+        return secrets
+
+    @field_validator("data_keys")
+    @classmethod
+    def _fernet(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in secrets:
+            Fernet(secret.get_secret_value())
+        return secrets
+
+    @field_validator("jwt_keys")
+    @classmethod
+    def _kid_and_secret(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(":" in key.get_secret_value() for key in keys):
+            raise ValueError("JWT_KEYS are `kid:secret` pairs, separated by commas")
+        return keys
+
+    @model_validator(mode="after")
+    def _limits(self) -> "Settings":
+        if self.deposit_min > self.deposit_max:
+            raise ValueError("DEPOSIT_MIN is above DEPOSIT_MAX")
+        return self
+
+    @model_validator(mode="after")
+    def _stripe_is_meant(self) -> "Settings":
+        """A live key never reaches a foreign host, and production never runs on a test key."""
+        live = self.stripe_secret_key.get_secret_value().startswith(("sk_live_", "rk_live_"))
+        if live and self.stripe_api_base.rstrip("/") != STRIPE_API_BASE:
+            raise ValueError("a live STRIPE_SECRET_KEY is only for Stripe itself: unset STRIPE_API_BASE")
+        if self.environment == "production" and not live:
+            raise ValueError("ENVIRONMENT=production needs a live STRIPE_SECRET_KEY")
+        plain = urlsplit(self.stripe_api_base).scheme != "https"
+        if plain and urlsplit(self.stripe_api_base).hostname not in ("127.0.0.1", "localhost", "::1"):
+            raise ValueError("STRIPE_API_BASE must be https, or on this machine")
+        return self
+
+    @property
+    def serves_graphiql(self) -> bool:
+        """On in development, off in production unless asked for."""
+        return self.environment == "development" if self.graphiql is None else self.graphiql
+
+    @property
+    def livemode(self) -> bool:
+        return self.stripe_secret_key.get_secret_value().startswith(("sk_live_", "rk_live_"))
+
+    def policy(self) -> Policy:
+        return Policy(
+            currencies=self.currencies,
+            deposit_min=self.deposit_min,
+            deposit_max=self.deposit_max,
+            lease=timedelta(seconds=self.lease_seconds),
+            recheck=timedelta(seconds=self.sweep_interval_seconds),
+            webhook_retry_delays=tuple(timedelta(seconds=s) for s in self.webhook_retry_delays_seconds),
+        )
+
+
+def reveal(secrets: tuple[SecretStr, ...]) -> list[str]:
+    return [secret.get_secret_value() for secret in secrets]

@@ -1,0 +1,90 @@
+"""The worker process: arq for what the bell rings for, and the sweep, which needs nobody to ring.
+
+arq's loop ends when Redis goes away; it is built anew until Redis is back, and the sweep goes on meanwhile.
+"""
+
+import asyncio
+import contextlib
+import signal
+from typing import Any, Final
+
+import orjson
+import structlog
+from arq.connections import RedisSettings
+from arq.worker import Worker
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+
+from domain.runtime import Runtime
+from jobs import FUNCTIONS, Sweep
+from server.runtime import open_runtime
+from server.settings import Settings
+
+# Above it a killed worker's job would stay marked as running for longer than the sweep needs to do it.
+JOB_S_MAX: Final = 30
+JOBS_AT_ONCE: Final = 20
+RESTART_S: Final = 1.0
+_log = structlog.get_logger("worker")
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; jobs under way are finished, or found again by the sweep."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    async with open_runtime(settings) as runtime:
+        await work(runtime, settings, stop)
+
+
+async def work(runtime: Runtime, settings: Settings, stop: asyncio.Event) -> None:
+    """Both loops until `stop` is set."""
+    sweep = Sweep(runtime, interval_s=settings.sweep_interval_seconds)
+    tasks = [
+        asyncio.create_task(sweep.run(), name="sweep"),
+        asyncio.create_task(_listen(runtime, settings), name="listen"),
+    ]
+    _log.info("worker started")
+    await stop.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    _log.info("worker stopped")
+
+
+async def _listen(runtime: Runtime, settings: Settings) -> None:
+    """arq's loop, around and around."""
+    while True:
+        worker = _arq_worker(runtime, settings)
+        try:
+            await worker.async_run()
+        except Exception as error:
+            _log.warning("arq ended", error=type(error).__name__)
+        finally:
+            # It may fail to say good-bye to a Redis that is not there.
+            with contextlib.suppress(Exception):
+                await worker.close()
+        await asyncio.sleep(RESTART_S)
+
+
+def _arq_worker(runtime: Runtime, settings: Settings) -> Worker:
+    redis = RedisSettings.from_dsn(settings.redis_url)
+    redis.conn_retries = 30
+    redis.conn_retry_delay = 1
+    redis.retry = Retry(ExponentialBackoff(cap=1, base=0.05), 5)
+    # OSError is what a refused connection is; without it arq's loop ends at the first.
+    redis.retry_on_error = [ConnectionError, TimeoutError, OSError]
+    context: dict[str, Any] = {"runtime": runtime}
+    return Worker(
+        functions=FUNCTIONS,
+        redis_settings=redis,
+        ctx=context,
+        job_serializer=orjson.dumps,
+        job_deserializer=orjson.loads,
+        keep_result=0,
+        job_timeout=JOB_S_MAX,
+        max_jobs=JOBS_AT_ONCE,
+        max_tries=1,
+        poll_delay=0.05,
+        handle_signals=False,
+    )
