@@ -67,7 +67,11 @@ class Sweep:
             if claimed is None:
                 return
             _SWEPT.labels(kind=due.kind).inc()
-            await due.act(self._runtime, claimed)
+            try:
+                await due.act(self._runtime, claimed)
+            except Exception:
+                # It is due again when its lease ends; what lies behind it must not wait for that.
+                _log.exception("due work failed", kind=due.kind, subject=claimed.id)
 
     async def _holds_lease(self) -> bool:
         runtime = self._runtime

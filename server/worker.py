@@ -23,6 +23,7 @@ from server.settings import Settings
 # Above it a killed worker's job would stay marked as running for longer than the sweep needs to do it.
 JOB_S_MAX: Final = 30
 JOBS_AT_ONCE: Final = 20
+DRAIN_S_MAX: Final = 10.0
 RESTART_S: Final = 1.0
 _log = structlog.get_logger("worker")
 
@@ -61,10 +62,17 @@ async def _listen(runtime: Runtime, settings: Settings) -> None:
         except Exception as error:
             _log.warning("arq ended", error=type(error).__name__)
         finally:
-            # It may fail to say good-bye to a Redis that is not there.
-            with contextlib.suppress(Exception):
-                await worker.close()
+            await _close(worker)
         await asyncio.sleep(RESTART_S)
+
+
+async def _close(worker: Worker) -> None:
+    """Let jobs under way finish for a while, then go; what did not finish, the sweep finds again."""
+    if worker.tasks:
+        await asyncio.wait(worker.tasks.values(), timeout=DRAIN_S_MAX)
+    # Jobs that arq cancels end as cancelled here, and a Redis that is not there hears no good-bye.
+    with contextlib.suppress(Exception, asyncio.CancelledError):
+        await worker.close()
 
 
 def _arq_worker(runtime: Runtime, settings: Settings) -> Worker:

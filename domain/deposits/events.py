@@ -37,7 +37,7 @@ async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: IntentFact)
     if deposit is None:
         await inbox.record_unmatched(tx, event)
         tx.after_commit.append(
-            partial(alert, "UNMATCHED_EVENT", event=event.id, type=event.type, object=fact.intent.id)
+            partial(alert, "UNMATCHED_EVENT", event_id=event.id, event_type=event.type, object=fact.intent.id)
         )
         return "UNMATCHED"
     recorded = await facts.record(

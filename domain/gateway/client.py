@@ -148,13 +148,13 @@ class StripeGateway:
         """One paced call: its trouble classified, its time measured, its ids logged and nothing else."""
         async with self._pace, self._pace_of[operation], self._concurrent:
             started = time.perf_counter()
-            outcome, request_id = "cancelled", None
+            outcome, code, request_id = "cancelled", None, None
             try:
                 answer = await call(*args, **kwargs)
                 outcome, request_id = "ok", _request_id(answer)
             except stripe.StripeError as error:
                 trouble = classify(error)
-                outcome, request_id = type(trouble).__name__, trouble.request_id
+                outcome, code, request_id = type(trouble).__name__, trouble.code, trouble.request_id
                 if isinstance(trouble, Misuse):
                     alert("STRIPE_MISUSE", stripe_operation=operation, stripe_code=trouble.code)
                 raise trouble from error
@@ -167,6 +167,7 @@ class StripeGateway:
                     "stripe call",
                     stripe_operation=operation,
                     outcome=outcome,
+                    stripe_code=code,
                     stripe_request_id=request_id,
                     seconds=round(seconds, 4),
                 )

@@ -71,8 +71,9 @@ def classify(error: stripe.StripeError) -> StripeTrouble:
     match error:
         case stripe.APIConnectionError():
             if isinstance(error.__cause__, _NEVER_SENT):
-                return NotDone("connection_refused")
-            return Unknown("answer_lost")
+                return NotDone("not_connected")
+            # What broke is worth a word: a lost answer, or, disguised as one, a mistake of ours.
+            return Unknown(f"answer_lost_by_{type(error.__cause__).__name__}")
         case stripe.RateLimitError():
             return NotDone(code, request_id=request_id)
         case stripe.CardError() | stripe.InvalidRequestError():

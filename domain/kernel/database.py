@@ -75,7 +75,10 @@ class Database:
         now: Clock = utc_now,
         create_indexes: bool = False,
     ) -> "Database":
-        """Connect and bind `documents`. Raises ConfigurationError when `url` is not a replica set."""
+        """Connect and bind `documents`. Raises ConfigurationError when `url` is not a replica set.
+
+        Beanie binds a document's class, not its instances: a process has one database open at a time.
+        """
         client: AsyncMongoClient[Row] = AsyncMongoClient(
             url, tz_aware=True, minPoolSize=4, serverSelectionTimeoutMS=10_000, appname="jobsphere"
         )

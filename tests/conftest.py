@@ -1,0 +1,38 @@
+"""Real parts, started once for the whole run; each test finds the house empty."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+# Before the first import of it: its asserts then tell what was compared.
+pytest.register_assert_rewrite("tests.house")
+
+from sandbox.stores import start_mongod, start_valkey, throwaway_folder  # noqa: E402
+from tests.house import House, Parts  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def parts() -> Iterator[Parts]:
+    with (
+        throwaway_folder() as folder,
+        start_mongod(
+            folder / "mongodb", set_parameters={"enableTestCommands": "1"}, throwaway=True
+        ) as mongod,
+        start_valkey(folder / "redis", throwaway=True) as valkey,
+    ):
+        yield Parts(mongod, valkey)
+
+
+@pytest.fixture(scope="session")
+async def open_house(parts: Parts) -> AsyncIterator[House]:
+    async with House.open(parts) as house:
+        yield house
+
+
+@pytest.fixture
+async def house(open_house: House) -> AsyncIterator[House]:
+    """The house, empty. Afterwards every word exchanged with Stripe must have been as Stripe specifies."""
+    await open_house.sweep_clean()
+    yield open_house
+    assert open_house.sandbox.recorder.violations == []
+    assert open_house.deliveries.violations == []

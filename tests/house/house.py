@@ -1,0 +1,221 @@
+"""One house for the whole suite, swept clean between tests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import redis.asyncio as redis
+import uvicorn
+from cryptography.fernet import Fernet
+from ulid import ULID
+
+from domain import identity, reconciliation
+from domain.identity import NewPerson, Role
+from domain.ledger import Report
+from domain.runtime import Runtime
+from jobs import Sweep
+from sandbox.stores import Store
+from server import worker
+from server.app import create_app
+from server.settings import Settings
+from server.setup import prepare
+from tests.conformance import DeliveryRecorder
+from tests.house.clock import TestClock
+from tests.house.people import Person
+from tests.house.sandbox import (
+    CONNECT_WEBHOOK_SECRET,
+    SECRET_KEY,
+    WEBHOOK_SECRET,
+    SandboxServer,
+    StripeSide,
+    listening_socket,
+)
+
+WAIT_S_MAX = 20.0
+POLL_S = 0.02
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The real stores that a house stands on."""
+
+    mongod: Store
+    valkey: Store
+
+
+class House:
+    """API and worker in this event loop, the sandbox in a thread, the stores in processes."""
+
+    def __init__(self, parts: Parts, settings: Settings, sandbox: SandboxServer, url: str) -> None:
+        self.parts = parts
+        self.settings = settings
+        self.sandbox = sandbox
+        self.url = url
+        self.clock = TestClock()
+        self.http = httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=200))
+        self.stripe = StripeSide(sandbox.url)
+        self.deliveries: DeliveryRecorder
+        self.runtime: Runtime
+        self._worker: asyncio.Task[None] | None = None
+        self._worker_stop = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, parts: Parts) -> AsyncIterator["House"]:
+        bound = listening_socket()
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        sandbox = SandboxServer(url)
+        sandbox.start()
+        house = cls(parts, _settings(parts, sandbox.url), sandbox, url)
+        await prepare(house.settings)
+        app, _ = create_app(house.settings, now=house.clock)
+        house.deliveries = DeliveryRecorder(app)
+        server = uvicorn.Server(uvicorn.Config(house.deliveries, log_config=None, access_log=False))
+        serving = asyncio.create_task(server.serve([bound]))
+        try:
+            await house.until(lambda: _is_up(house))
+            house.runtime = server.lifespan.state["runtime"]
+            await house.start_worker()
+            yield house
+        finally:
+            await house.stop_worker()
+            server.should_exit = True
+            await serving
+            await house.stripe.close()
+            await house.http.aclose()
+            sandbox.stop()
+
+    # ------------------------------------------------------------------ people
+
+    def nobody(self) -> Person:
+        return Person(f"{self.url}/graphql", self.http)
+
+    async def customer(self, name: str = "ada") -> Person:
+        return await self.nobody().sign_up(name, "CUSTOMER")
+
+    async def contractor(self, name: str = "grace") -> Person:
+        return await self.nobody().sign_up(name, "CONTRACTOR")
+
+    async def admin(self, name: str = "edith") -> Person:
+        email = f"{name}.{ULID()}@example.com".lower()
+        person = NewPerson(email=email, password="correct horse", display_name=name, roles=(Role.ADMIN,))
+        await identity.people.ensure(self.runtime, [person])
+        query = """mutation ($input: SignInInput!) { signIn(input: $input) {
+            session { accessToken refreshToken user { id email } } } }"""
+        admin = self.nobody()
+        answer = await admin.data(query, {"input": {"email": email, "password": "correct horse"}})
+        admin.take(answer["signIn"]["session"])
+        return admin
+
+    # ------------------------------------------------------------------ what happens
+
+    async def start_worker(self) -> None:
+        self._worker_stop = asyncio.Event()
+        self._worker = asyncio.create_task(worker.work(self.runtime, self.settings, self._worker_stop))
+
+    async def stop_worker(self) -> None:
+        if self._worker is not None:
+            self._worker_stop.set()
+            await self._worker
+            self._worker = None
+
+    async def sweep(self) -> None:
+        """One round of the sweep, now, as another process would do it."""
+        await Sweep(self.runtime, interval_s=60).once()
+
+    async def pay(self, deposit: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
+        """Confirm the deposit's intent at Stripe, as its payer's browser would."""
+        return await self.stripe.confirm(deposit["clientSecret"].partition("_secret_")[0], card)
+
+    async def settled(self, person: Person, deposit: dict[str, Any]) -> dict[str, Any]:
+        """The deposit once it is settled."""
+        return await self.reaches(person, deposit, "SUCCEEDED", "CANCELED")
+
+    async def reaches(self, person: Person, deposit: dict[str, Any], *statuses: str) -> dict[str, Any]:
+        """The deposit once it is in one of `statuses`."""
+
+        async def reached() -> dict[str, Any] | None:
+            present = await person.deposit(deposit["id"])
+            return present if present["status"] in statuses else None
+
+        present: dict[str, Any] = await self.until(reached)
+        return present
+
+    async def until(self, condition: Callable[[], Awaitable[Any]], timeout_s: float = WAIT_S_MAX) -> Any:
+        """What `condition` answers, once that is true."""
+        async with asyncio.timeout(timeout_s):
+            while not (answer := await condition()):  # noqa: ASYNC110 - what others do has no event here
+                await asyncio.sleep(POLL_S)
+            return answer
+
+    # ------------------------------------------------------------------ what is there
+
+    async def report(self) -> Report:
+        return await reconciliation.verify_books(self.runtime)
+
+    async def ledger_is_sound(self) -> bool:
+        report = await self.report()
+        assert report.violations == []
+        return report.ok
+
+    def collection(self, name: str) -> Any:
+        return self.runtime.database.mongo[name]
+
+    async def count(self, name: str, **criteria: Any) -> int:
+        return int(await self.collection(name).count_documents(criteria))
+
+    async def quiet(self) -> None:
+        """No event waits for its effects."""
+
+        async def none_open() -> bool:
+            return not await self.count("webhook_events", status={"$in": ["PENDING", "FAILED"]})
+
+        await self.until(none_open)
+
+    def with_policy(self, **changes: Any) -> Runtime:
+        """The runtime under other rules."""
+        return replace(self.runtime, policy=replace(self.runtime.policy, **changes))
+
+    # ------------------------------------------------------------------ between tests
+
+    async def sweep_clean(self) -> None:
+        """Empty stores, a healthy sandbox, real time."""
+        self.clock.ahead *= 0
+        await self.stripe.reset()
+        for name in await self.runtime.database.mongo.list_collection_names():
+            if name != "leases":
+                await self.collection(name).delete_many({})
+        client = redis.from_url(self.parts.valkey.url)  # type: ignore[no-untyped-call]  # redis-py 5 left it bare
+        await client.flushall()
+        await client.aclose()
+
+
+async def _is_up(house: House) -> bool:
+    try:
+        return (await house.http.get(f"{house.url}/health/ready")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _settings(parts: Parts, stripe_url: str) -> Settings:
+    values: dict[str, Any] = {
+        "mongodb_url": parts.mongod.url,
+        "mongodb_database": "house",
+        "redis_url": parts.valkey.url,
+        "stripe_secret_key": SECRET_KEY,
+        "stripe_api_base": stripe_url,
+        "stripe_webhook_secrets": WEBHOOK_SECRET,
+        "stripe_connect_webhook_secrets": CONNECT_WEBHOOK_SECRET,
+        "stripe_requests_per_second": 1000,
+        "stripe_timeout_seconds": 5,
+        "jwt_keys": "test:a-secret-of-the-test-house-32-bytes-long",
+        "data_keys": Fernet.generate_key().decode(),
+        "currencies": "USD,EUR",
+        "lease_seconds": 3,
+        "sweep_interval_seconds": 0.25,
+        "webhook_retry_delays_seconds": "0.1,0.2,0.5,1,2,4,8",
+    }
+    return Settings(_env_file=None, **values)

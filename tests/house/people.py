@@ -1,0 +1,162 @@
+"""People speak GraphQL over HTTP, as a front end would."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import orjson
+import websockets
+from ulid import ULID
+
+DEPOSIT_FIELDS = """
+    id state status amount { amount currency display } received { amount } clientSecret
+    failure { code message declineCode } waitingFor { code message }
+    createdAt updatedAt history { status actor reason at }
+"""
+CREATE_DEPOSIT = f"""
+mutation ($input: CreateDepositInput!) {{
+  createDeposit(input: $input) {{
+    deposit {{ {DEPOSIT_FIELDS} }}
+    idempotency {{ replayed firstSeenAt }}
+    userErrors {{
+      __typename code message path
+      ... on IdempotencyError {{ conflictingFields }}
+      ... on PaymentError {{ declineCode }}
+    }}
+  }}
+}}
+"""
+SIGN_UP = """
+mutation ($input: SignUpInput!) {
+  signUp(input: $input) {
+    session { accessToken refreshToken user { id email displayName roles } }
+    userErrors { code message path }
+  }
+}
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One GraphQL answer: HTTP status, `data` and `errors`."""
+
+    status: int
+    data: dict[str, Any] | None
+    errors: list[dict[str, Any]]
+
+    @property
+    def code(self) -> str | None:
+        """The first top-level error's code."""
+        return self.errors[0]["extensions"]["code"] if self.errors else None
+
+
+class Person:
+    """Somebody with a token, or nobody in particular without one."""
+
+    def __init__(self, url: str, http: httpx.AsyncClient) -> None:
+        self._url = url
+        self._http = http
+        self.id = ""
+        self.email = ""
+        self.token: str | None = None
+        self.refresh_token: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+
+    async def ask(self, query: str, variables: dict[str, Any] | None = None) -> Answer:
+        body = {"query": query, "variables": variables or {}}
+        response = await self._http.post(self._url, json=body, headers=self.headers)
+        content = response.json()
+        return Answer(response.status_code, content.get("data"), content.get("errors", []))
+
+    async def data(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The answer's data; an error fails the test."""
+        answer = await self.ask(query, variables)
+        assert not answer.errors, answer.errors
+        assert answer.data is not None
+        return answer.data
+
+    async def sign_up(self, name: str, *roles: str) -> "Person":
+        email = f"{name}.{ULID()}@example.com".lower()
+        person = {"email": email, "password": "correct horse", "displayName": name, "roles": list(roles)}
+        payload = (await self.data(SIGN_UP, {"input": person}))["signUp"]
+        assert payload["userErrors"] == []
+        self.take(payload["session"])
+        return self
+
+    def take(self, session: dict[str, Any]) -> None:
+        self.token, self.refresh_token = session["accessToken"], session["refreshToken"]
+        self.id, self.email = session["user"]["id"], session["user"]["email"]
+
+    async def create_deposit(self, amount: int, *, key: str | None = None, **more: Any) -> dict[str, Any]:
+        """The whole payload of createDeposit."""
+        command = {"amount": amount, "idempotencyKey": key or str(ULID()), **more}
+        payload: dict[str, Any] = (await self.data(CREATE_DEPOSIT, {"input": command}))["createDeposit"]
+        return payload
+
+    async def deposits(self, *, usd: int) -> dict[str, Any]:
+        """A deposit of `usd` cents that waits for its payment."""
+        payload = await self.create_deposit(usd)
+        assert payload["userErrors"] == []
+        deposit: dict[str, Any] = payload["deposit"]
+        return deposit
+
+    async def deposit(self, deposit_id: str) -> dict[str, Any]:
+        query = f"query ($id: ID!) {{ deposit(id: $id) {{ {DEPOSIT_FIELDS} }} }}"
+        deposit: dict[str, Any] = (await self.data(query, {"id": deposit_id}))["deposit"]
+        return deposit
+
+    async def available(self) -> int:
+        wallet = (await self.data("{ wallet { available { amount } } }"))["wallet"]
+        return int(wallet["available"]["amount"])
+
+    @asynccontextmanager
+    async def subscribe(
+        self, query: str, variables: dict[str, Any] | None = None
+    ) -> AsyncIterator["Subscription"]:
+        """A subscription over graphql-transport-ws."""
+        url = self._url.replace("http://", "ws://")
+        async with websockets.connect(url, subprotocols=["graphql-transport-ws"]) as socket:  # type: ignore[list-item]
+            await socket.send(_frame({"type": "connection_init", "payload": self.headers}))
+            assert orjson.loads(await socket.recv())["type"] == "connection_ack"
+            payload = {"query": query, "variables": variables or {}}
+            await socket.send(_frame({"id": "1", "type": "subscribe", "payload": payload}))
+            yield Subscription(socket)
+
+
+class Subscription:
+    """What comes down one subscription."""
+
+    def __init__(self, socket: websockets.ClientConnection) -> None:
+        self._socket = socket
+
+    async def next(self, timeout_s: float = 10) -> dict[str, Any] | None:
+        """The next data; None when it completed. An error fails the test."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                message = orjson.loads(await self._socket.recv())
+                if message["type"] == "ping":
+                    await self._socket.send(_frame({"type": "pong"}))
+                    continue
+                if message["type"] == "complete":
+                    return None
+                assert message["type"] == "next", message
+                assert not message["payload"].get("errors"), message
+                data: dict[str, Any] = message["payload"]["data"]
+                return data
+
+    async def until_complete(self) -> list[dict[str, Any]]:
+        """Everything up to the completion."""
+        seen = []
+        while (data := await self.next()) is not None:
+            seen.append(data)
+        return seen
+
+
+def _frame(message: dict[str, Any]) -> str:
+    return orjson.dumps(message).decode()

@@ -1,0 +1,127 @@
+"""The Stripe sandbox in a thread of its own, overheard by the recorder, and a hand on its controls."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import uvicorn
+
+from sandbox.stripe import SandboxConfig, WebhookEndpointConfig, create_app
+from tests.conformance import Recorder
+
+SECRET_KEY = "sk_test_house"
+PUBLISHABLE_KEY = "pk_test_house"
+WEBHOOK_SECRET = "whsec_platform_of_the_house"
+CONNECT_WEBHOOK_SECRET = "whsec_connect_of_the_house"
+
+
+def listening_socket() -> socket.socket:
+    """Bound to a free port, which stays ours."""
+    bound = socket.create_server(("127.0.0.1", 0))
+    bound.setblocking(False)
+    return bound
+
+
+class SandboxServer:
+    """Serves until `stop`. `webhooks_base` is where the API will listen."""
+
+    def __init__(self, webhooks_base: str) -> None:
+        self._socket = listening_socket()
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        app = create_app(
+            SandboxConfig(
+                database=None,
+                secret_key=SECRET_KEY,
+                publishable_key=PUBLISHABLE_KEY,
+                webhooks=(
+                    WebhookEndpointConfig(f"{webhooks_base}/webhooks/stripe", WEBHOOK_SECRET),
+                    WebhookEndpointConfig(
+                        f"{webhooks_base}/webhooks/stripe/connect", CONNECT_WEBHOOK_SECRET, connect=True
+                    ),
+                ),
+                # A try that fails is tried again soon: tests do not wait for seconds.
+                delivery_retry_s=(0.1, 0.2, 0.5, 1.0),
+                seed=1,
+            )
+        )
+        self.recorder = Recorder(app)
+        self._server = uvicorn.Server(
+            uvicorn.Config(self.recorder, log_level="warning", access_log=False, log_config=None)
+        )
+        self._thread = threading.Thread(target=self._serve, name="stripe-sandbox", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+
+    def _serve(self) -> None:
+        asyncio.run(self._server.serve([self._socket]))
+
+
+class StripeSide:
+    """What a test does at Stripe: pays, declines, breaks, looks."""
+
+    def __init__(self, url: str) -> None:
+        self.http = httpx.AsyncClient(base_url=url, auth=(SECRET_KEY, ""), timeout=30)
+
+    async def close(self) -> None:
+        await self.http.aclose()
+
+    async def confirm(self, intent_id: str, card: str = "pm_card_visa") -> dict[str, Any]:
+        """Pay as the payer's browser would. Answers Stripe's JSON, an error's (402) included."""
+        return await self.request(
+            "POST", f"/v1/payment_intents/{intent_id}/confirm", {"payment_method": card}, key=None
+        )
+
+    async def request(
+        self, method: str, path: str, data: Mapping[str, str] | None = None, *, key: str | None = "test"
+    ) -> dict[str, Any]:
+        """As Stripe's dashboard or a browser would ask: each call under an idempotency key of its own."""
+        headers = {
+            "Stripe-Version": "2026-05-27.dahlia",
+            "Idempotency-Key": f"{key or 'test'}-{time.perf_counter_ns()}",
+        }
+        response = await self.http.request(method, path, data=data, headers=headers)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    async def control(self, path: str, body: Mapping[str, Any] | None = None, method: str = "POST") -> Any:
+        """One of the sandbox's own controls; an error there is an error of the test."""
+        content = None if method == "GET" else dict(body or {})
+        response = await self.http.request(method, f"/_sandbox{path}", json=content)
+        response.raise_for_status()
+        return response.json()
+
+    async def fault(self, method: str, path: str, fault: str, times: int = 1, **more: Any) -> None:
+        body = {"method": method, "path": path, "fault": fault, "times": times, **more}
+        await self.control("/faults", body)
+
+    async def webhooks(self, **knobs: Any) -> None:
+        await self.control("/webhooks", knobs)
+
+    async def redeliver_last(self, times: int = 1) -> None:
+        await self.control("/events/redeliver_last", {"times": times})
+
+    async def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = await self.control("/state", method="GET")
+        return state
+
+    async def objects(self, kind: str) -> list[dict[str, Any]]:
+        """Everything of one kind, e.g. `payment_intent`."""
+        found: list[dict[str, Any]] = (await self.state())["objects"].get(kind, [])
+        return found
+
+    async def reset(self) -> None:
+        """Empty, healthy and deterministic."""
+        await self.control("/faults", method="DELETE")
+        await self.webhooks()
+        await self.control("/reset", {"seed": 1})
