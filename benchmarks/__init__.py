@@ -1,0 +1,1 @@
+"""Named loads on real parts; `make bench` prints their figures."""
