@@ -13,7 +13,7 @@ from domain import deposits, dispatch, inbox
 from domain.kernel import lease
 from domain.runtime import Runtime
 
-LANES: Final = 8
+LANES: Final = 4
 LEASE_NAME: Final = "sweep"
 _log = structlog.get_logger("sweep")
 _SWEPT = Counter("jobsphere_swept", "Due things that the sweep took up, by their kind.", ["kind"])
@@ -56,8 +56,8 @@ class Sweep:
 
     async def once(self) -> None:
         """Everything that is due now, some at a time; nothing when another process sweeps."""
-        for due in DUE:
-            async with asyncio.TaskGroup() as lanes:
+        async with asyncio.TaskGroup() as lanes:
+            for due in DUE:
                 for _ in range(LANES):
                     lanes.create_task(self._lane(due))
 

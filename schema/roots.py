@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import strawberry
+from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
 
 import resolvers.books
 import resolvers.deposits
@@ -122,11 +124,20 @@ class Subscription:
             yield None if wallet is None else Wallet.of(wallet)
 
 
+class Schema(strawberry.Schema):
+    """Errors are logged by the server's extensions, each once, and the expected ones not at all."""
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        pass
+
+
 def make_schema(
     extensions: Sequence[type[SchemaExtension] | Callable[[], SchemaExtension]] = (),
 ) -> strawberry.Schema:
     """The schema, with the server's extensions."""
-    return strawberry.Schema(
+    return Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,

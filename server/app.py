@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -23,6 +23,37 @@ from server.settings import Settings, reveal
 from server.wire import EXTENSIONS, BodyLimit, GraphQLApp, RequestId, create_graphql_app
 from webhooks import WebhookSecrets, create_routes
 
+FIRST_QUERY: Final = """\
+# Ctrl-Enter runs the operation under the cursor, Ctrl-Space completes.
+#
+# Become somebody, then put the access token into the Headers tab below:
+#   { "Authorization": "Bearer <accessToken>" }
+
+mutation SignUp {
+  signUp(input: {
+    email: "you@example.com", password: "correct horse",
+    displayName: "You", roles: [CUSTOMER]
+  }) {
+    session { accessToken }
+    userErrors { code message }
+  }
+}
+
+mutation Deposit {
+  createDeposit(input: { amount: 2500, idempotencyKey: "my-first" }) {
+    deposit { id status clientSecret amount { display } }
+    userErrors { code message }
+  }
+}
+
+subscription Wallet {
+  walletUpdated {
+    available { display }
+    transactions(first: 3) { edges { node { sequence kind amount { display } } } }
+  }
+}
+"""
+
 
 class State(TypedDict):
     """What every request finds in `request.state`."""
@@ -37,6 +68,7 @@ def create_app(settings: Settings, *, now: Clock = utc_now) -> tuple[Starlette, 
         make_schema(EXTENSIONS),
         make_context=Contexts(token_issuer(settings)),
         graphiql=settings.serves_graphiql,
+        first_query=FIRST_QUERY,
         allowed_origins=settings.cors_origins,
     )
     secrets = WebhookSecrets(

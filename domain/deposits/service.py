@@ -13,7 +13,7 @@ from domain.deposits import facts
 from domain.deposits.documents import Deposit, DepositStatus
 from domain.gateway import Attempt, KeySpent, PaymentIntent, Refused, StripeTrouble, ask
 from domain.gateway.amounts import to_stripe
-from domain.kernel.database import Tx, parse
+from domain.kernel.database import CommitUnknown, Tx, parse
 from domain.kernel.due import claim_due
 from domain.kernel.errors import InvalidInput, PaymentDeclined, PaymentProviderUnavailable, WalletFrozen
 from domain.kernel.ids import new_id
@@ -62,8 +62,10 @@ async def create(runtime: Runtime, owner: str, command: CreateDeposit) -> Create
         deposit, replayed = await _intend(runtime, owner, command, key)
     try:
         deposit = await ensure_intent(runtime, deposit)
-    except StripeTrouble:
-        return Created(await get(deposit.id), replayed, _unavailable())
+    except (StripeTrouble, CommitUnknown):
+        # What became of it is in the database; a replay, or the sweep, goes on from there.
+        deposit = await get(deposit.id)
+        return Created(deposit, replayed, None if deposit.payment_intent_id else _unavailable())
     return Created(deposit, replayed, _refusal_of(deposit))
 
 

@@ -115,9 +115,10 @@ async def record_failure(runtime: Runtime, event: WebhookEvent, error: Exception
     if not written.modified_count:
         return
     _EVENTS.labels(outcome=status.value.lower()).inc()
-    _log.warning("event failed", event_id=event.id, event_type=event.type, status=status.value, exc_info=error)
+    facts = {"event_id": event.id, "event_type": event.type}
+    _log.warning("event failed", **facts, status=status.value, exc_info=error)
     if dead:
-        alert("WEBHOOK_EVENT_DEAD", event_id=event.id, event_type=event.type)
+        alert("WEBHOOK_EVENT_DEAD", **facts)
 
 
 async def record_unmatched(tx: Tx, event: WebhookEvent) -> None:

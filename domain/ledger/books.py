@@ -176,6 +176,8 @@ def apply(wallet: WalletState, entry: Entry) -> tuple[WalletState, Line]:
     if wallet.currency != entry.currency:
         raise LedgerBug(f"{entry.ref} is in {entry.currency}, {wallet.id} in {wallet.currency}")
     available_delta, held_delta = deltas(wallet.id, entry.postings)
+    if max(abs(available_delta), abs(held_delta)) > MINOR_UNITS_MAX:
+        raise LedgerBug(f"{entry.ref} moves more than can be counted")
     _guard(wallet, entry, available_delta)
     available, held = wallet.available + available_delta, wallet.held + held_delta
     if held < 0 or max(abs(available), held) > MINOR_UNITS_MAX:

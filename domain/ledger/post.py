@@ -1,10 +1,11 @@
 """The only door through which money moves. Nothing else writes a wallet, an entry or a line."""
 
+import contextlib
+import operator
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from domain.kernel.clock import utc_now
@@ -80,36 +81,28 @@ async def post(tx: Tx, new: NewEntry) -> Posted | AlreadyPosted:
 
 async def open_wallet(owner: str, currency: str) -> Wallet:
     """The owner's wallet in `currency`, made on first use. Racing calls make one. Not for a transaction."""
-    fresh = {
-        "_id": new_id("wal"),
-        **asdict(WalletState(id="", currency=currency)),
-        "freezes": [],
-        "guard": 0,
-        "created_at": utc_now(),
-    }
-    for key in ("id", "currency"):
-        del fresh[key]
-    while True:
-        try:
-            row = await Wallet.get_pymongo_collection().find_one_and_update(
-                {"owner": owner, "currency": currency},
-                {"$setOnInsert": fresh},
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
+    wallets = Wallet.get_pymongo_collection()
+    criteria = {"owner": owner, "currency": currency}
+    row = await wallets.find_one(criteria)
+    while row is None:
+        fresh = WalletState(id=new_id("wal"), currency=currency)
+        # Another call may have made it since we looked; then theirs is read.
+        with contextlib.suppress(DuplicateKeyError):
+            await wallets.insert_one(
+                {"_id": fresh.id, **criteria, **_written(fresh), "guard": 0, "created_at": utc_now()}
             )
-        except DuplicateKeyError:  # another call made it between our look and our write
-            continue
-        if row is not None:
-            return parse(Wallet, row)
+        row = await wallets.find_one(criteria)
+    return parse(Wallet, row)
 
 
 def state_of(row: Row) -> WalletState:
-    """A stored wallet as the pure books know it."""
+    """A stored wallet as the pure books know it. Raises TypeError for an amount that is no integer."""
     return WalletState(
         id=row["_id"],
         currency=row["currency"],
-        available=row["available"],
-        held=row["held"],
+        # The driver reads integers beyond 32 bits as Int64: a subclass, where money takes int alone.
+        available=operator.index(row["available"]),
+        held=operator.index(row["held"]),
         seq=row["seq"],
         head=row["head"],
         last_at=row["last_at"],
@@ -120,14 +113,14 @@ def state_of(row: Row) -> WalletState:
 
 
 def entry_of(row: Row) -> Entry:
-    """A stored entry as the pure books know it. Raises ValueError when it is not one."""
+    """A stored entry as the pure books know it. Raises ValueError, TypeError, KeyError if it is none."""
     return Entry(
         id=row["_id"],
         ref=row["ref"],
         kind=Kind(row["kind"]),
         currency=row["currency"],
         postings=tuple(
-            Posting(Account.parse(p["source"]), Account.parse(p["destination"]), p["amount"])
+            Posting(Account.parse(p["source"]), Account.parse(p["destination"]), operator.index(p["amount"]))
             for p in row["postings"]
         ),
         operation=row["operation"],

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final
 
 from domain.kernel.database import Row, parse
 from domain.kernel.pages import Page, PageRequest, newest_first
 from domain.ledger.books import Kind
 from domain.ledger.documents import StatementLine, Wallet
+
+_SEQ_MAX: Final = 2**53
 
 
 async def wallet(wallet_id: str) -> Wallet | None:
@@ -43,17 +46,21 @@ async def statement(
     if kinds is not None:
         within = {"$gte": low} if high is None else {"$gte": low, "$lte": high}
         criteria = {"_id.w": wallet_id, "kind": {"$in": [kind.value for kind in kinds]}, "_id.s": within}
-        return await newest_first(lines, criteria, request, field="_id.s", decode=int)
+        return await newest_first(lines, criteria, request, field="_id.s", decode=_seq)
     bounds = {
         "$gte": {"w": wallet_id, "s": low},
         "$lte": {"w": wallet_id, "s": _SEQ_MAX if high is None else high},
     }
     return await newest_first(
-        lines, {"_id": bounds}, request, decode=lambda seq: {"w": wallet_id, "s": int(seq)}
+        lines, {"_id": bounds}, request, decode=lambda text: {"w": wallet_id, "s": _seq(text)}
     )
 
 
-_SEQ_MAX = 2**53
+def _seq(text: str) -> int:
+    """Raises ValueError for what we never wrote into a cursor, also where int() would take it."""
+    if not (text.isascii() and text.isdigit()) or int(text) > _SEQ_MAX:
+        raise ValueError(text)
+    return int(text)
 
 
 async def _first_after(wallet_id: str, instant: datetime) -> int:

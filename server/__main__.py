@@ -1,0 +1,5 @@
+"""`python -m server` is `jobsphere`."""
+
+from server.cli import app
+
+app()
