@@ -24,9 +24,10 @@ from server.wire import EXTENSIONS, BodyLimit, GraphQLApp, RequestId, create_gra
 from webhooks import WebhookSecrets, create_routes
 
 FIRST_QUERY: Final = """\
-# Ctrl-Enter runs the operation under the cursor, Ctrl-Space completes.
+# Ctrl-Enter runs the operation at the cursor.
 #
-# Become somebody, then put the access token into the Headers tab below:
+# Become somebody, then put the access token
+# into the Headers tab below:
 #   { "Authorization": "Bearer <accessToken>" }
 
 mutation SignUp {
@@ -40,7 +41,9 @@ mutation SignUp {
 }
 
 mutation Deposit {
-  createDeposit(input: { amount: 2500, idempotencyKey: "my-first" }) {
+  createDeposit(input: {
+    amount: 2500, idempotencyKey: "my-first"
+  }) {
     deposit { id status clientSecret amount { display } }
     userErrors { code message }
   }
@@ -49,7 +52,9 @@ mutation Deposit {
 subscription Wallet {
   walletUpdated {
     available { display }
-    transactions(first: 3) { edges { node { sequence kind amount { display } } } }
+    transactions(first: 3) {
+      edges { node { sequence kind amount { display } } }
+    }
   }
 }
 """

@@ -43,7 +43,7 @@ async def work(runtime: Runtime, settings: Settings, stop: asyncio.Event) -> Non
     sweep = Sweep(runtime, interval_s=settings.sweep_interval_seconds)
     tasks = [
         asyncio.create_task(sweep.run(), name="sweep"),
-        asyncio.create_task(_listen(runtime, settings), name="listen"),
+        asyncio.create_task(_listen(runtime, settings, stop), name="listen"),
     ]
     _log.info("worker started")
     await stop.wait()
@@ -53,9 +53,10 @@ async def work(runtime: Runtime, settings: Settings, stop: asyncio.Event) -> Non
     _log.info("worker stopped")
 
 
-async def _listen(runtime: Runtime, settings: Settings) -> None:
+async def _listen(runtime: Runtime, settings: Settings, stop: asyncio.Event) -> None:
     """arq's loop, around and around."""
-    while True:
+    # Asked each time: a cancellation that comes while arq is being closed is lost in there.
+    while not stop.is_set():
         worker = _arq_worker(runtime, settings)
         try:
             await worker.async_run()
@@ -73,6 +74,10 @@ async def _close(worker: Worker) -> None:
     # Jobs that arq cancels end as cancelled here, and a Redis that is not there hears no good-bye.
     with contextlib.suppress(Exception, asyncio.CancelledError):
         await worker.close()
+    # In both cases arq leaves its connections open.
+    if worker.pool is not None:
+        with contextlib.suppress(Exception):
+            await worker.pool.aclose(close_connection_pool=True)
 
 
 def _arq_worker(runtime: Runtime, settings: Settings) -> Worker:
