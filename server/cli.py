@@ -1,41 +1,40 @@
-"""`jobsphere`: every way to start, look at and look after the product."""
+"""`jobsphere`: every way to start, look at and look after the product.
 
+A command imports what it needs when it runs: the whole product takes a second, and `up` need not wait for it.
+"""
+
+import asyncio
 import json
+import os
 import sys
 from collections.abc import Coroutine
 from dataclasses import asdict
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
-import uvloop
-from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from domain import identity, reconciliation
-from domain.kernel.clock import iso
-from domain.kernel.errors import DomainError
-from domain.ledger import Report
-from schema.roots import make_schema
-from server import logs
-from server.runtime import open_runtime
-from server.settings import Settings
+if TYPE_CHECKING:
+    from domain.ledger import Report
+    from server.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False, help=__doc__
+)
 ledger_app = typer.Typer(no_args_is_help=True, help="The books: prove them.")
 app.add_typer(ledger_app, name="ledger")
 SCHEMA_FILE = Path("schema.graphql")
 Result = TypeVar("Result")
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 
 @app.command()
 def serve() -> None:
     """Serve the API, one process. Run as many as you like behind a load balancer."""
-    # Imported here: the other commands need not wait for the server's parts.
-    from server.app import create_app  # noqa: PLC0415
-    from server.wire import Server, uvicorn_config  # noqa: PLC0415
+    from server import logs
+    from server.app import create_app
+    from server.wire import Server, uvicorn_config
 
     settings = _settings()
     logs.configure(settings.log_level)
@@ -47,7 +46,8 @@ def serve() -> None:
 @app.command()
 def worker() -> None:
     """Handle what the API rings for, and sweep up what nobody rang for. Run as many as you like."""
-    from server import worker as worker_process  # noqa: PLC0415
+    from server import logs
+    from server import worker as worker_process
 
     settings = _settings()
     logs.configure(settings.log_level)
@@ -57,9 +57,11 @@ def worker() -> None:
 @app.command()
 def schema(
     check: Annotated[bool, typer.Option("--check", help="Fail when schema.graphql differs.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print it, write nothing.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Write schema.graphql, printed from code."""
+    from schema.roots import make_schema
+
     printed = make_schema().as_str() + "\n"
     if dry_run:
         print(printed, end="")
@@ -70,15 +72,13 @@ def schema(
 
 
 @app.command()
-def indexes(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List them, create none.")] = False,
-) -> None:
+def indexes(dry_run: DryRun = False) -> None:
     """Create the database's indexes. Safe to repeat, and beside running traffic."""
-    from server.runtime import DOCUMENTS  # noqa: PLC0415
-    from server.setup import prepare  # noqa: PLC0415
+    from server.runtime import DOCUMENTS
+    from server.setup import prepare
 
     if not dry_run:
-        _run(prepare(_settings()))
+        _run(prepare(_settings(local=True)))
     for document in DOCUMENTS:
         collection = document.Settings
         for index in getattr(collection, "indexes", []):
@@ -93,12 +93,14 @@ def create_admin(
         str,
         typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, help="At least 8 characters."),
     ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the input, make nobody.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Make an administrator. Nobody can sign up as one."""
+    from domain import identity
+    from server.runtime import open_runtime
 
     async def create() -> str:
-        async with open_runtime(_settings()) as runtime:
+        async with open_runtime(_settings(local=True)) as runtime:
             if dry_run:
                 taken = await identity.find_by_email(runtime, email)
                 return "this address is taken" if taken else "would be made"
@@ -115,20 +117,21 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Prove the invariants on live data, beside traffic. Exit status 1 when one does not hold."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from domain import reconciliation
+    from server.runtime import open_runtime
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks = {name: bars.add_task(name, total=None) for name in ("entries", "wallets")}
 
         def progress(what: str, done: int, total: int) -> None:
             bars.update(tasks[what], completed=done, total=total)
 
-        async def prove() -> Report:
-            async with open_runtime(_settings()) as runtime:
+        async def prove() -> "Report":
+            async with open_runtime(_settings(local=True)) as runtime:
                 return await reconciliation.verify_books(runtime, progress)
 
         report = _run(prove())
@@ -137,30 +140,44 @@ def verify(
         raise typer.Exit(1)
 
 
-def _as_json(report: Report) -> str:
+def _as_json(report: "Report") -> str:
+    from domain.kernel.clock import iso
+
     return json.dumps({**asdict(report), "checked_at": iso(report.checked_at), "ok": report.ok}, indent=2)
 
 
-def _as_text(report: Report) -> str:
+def _as_text(report: "Report") -> str:
     lines = [f"{v.invariant}: {v.subject}: expected {v.expected}, is {v.actual}" for v in report.violations]
     verdict = "sound" if report.ok else f"{len(lines)} violations"
     return "\n".join([*lines, f"{report.entries} entries, {report.wallets} wallets: {verdict}"])
 
 
-def _settings() -> Settings:
+def _settings(*, local: bool = False) -> "Settings":
+    """From the environment and .env; with `local`, also as `make run` in this folder is configured.
+
+    A process that serves must be told all of its secrets: it never takes a local run's.
+    """
+    from pydantic import ValidationError
+
+    from server.settings import Settings, explain
+
+    files = [Path(".env")]
+    if local and os.environ.get("ENVIRONMENT") != "production":
+        files.insert(0, Path(os.environ.get("DATA_DIR", ".data"), "environment"))
     try:
-        return Settings()
+        return Settings(_env_file=files)
     except ValidationError as error:
-        # The values may be secrets: only where and what is wrong is shown.
-        for problem in error.errors(include_input=False, include_url=False, include_context=False):
-            name = "_".join(str(part) for part in problem["loc"]).upper() or "SETTINGS"
-            print(f"{name}: {problem['msg']}", file=sys.stderr)
-        _fail("These settings stop the start; .env.example explains each.")
+        _fail(f"{explain(error)}\nThese settings stop the start; .env.example explains each.")
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    import uvloop
+
+    from domain.kernel.errors import DomainError
+
     try:
-        return uvloop.run(work)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(work)
     except DomainError as error:
         _fail(error.message)
 

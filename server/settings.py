@@ -6,7 +6,14 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.kernel.money import CURRENCIES
@@ -133,6 +140,15 @@ class Settings(BaseSettings):
             recheck=timedelta(seconds=self.sweep_interval_seconds),
             webhook_retry_delays=tuple(timedelta(seconds=s) for s in self.webhook_retry_delays_seconds),
         )
+
+
+def explain(error: ValidationError) -> str:
+    """What is wrong with which setting, a line each. The values may be secrets: none is shown."""
+    problems = error.errors(include_input=False, include_url=False, include_context=False)
+    return "\n".join(
+        f"{'_'.join(str(part) for part in problem['loc']).upper() or 'SETTINGS'}: {problem['msg']}"
+        for problem in problems
+    )
 
 
 def reveal(secrets: tuple[SecretStr, ...]) -> list[str]:

@@ -1,0 +1,178 @@
+"""The platform's money at Stripe: a balance transaction for every movement, and the balance as their sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .lists import page
+from .objects import Object, shaped
+
+if TYPE_CHECKING:
+    from .parameters import Params
+    from .transaction import Tx
+
+FEE_BPS = 290
+FEE_FIXED = 30
+PENDING_DAYS = 2
+DAY_S = 86_400
+
+OPENING_FLOAT = ("usd", 10_000_000_00)
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One change of the balance, in minor units. `kind` is Stripe's balance transaction type."""
+
+    kind: str
+    reporting_category: str
+    amount: int
+    currency: str
+    source: str
+    description: str | None = None
+    fee: int = 0
+
+
+def card_fee(amount: int) -> int:
+    """2.9 % and 30, rounded half up."""
+    return (amount * FEE_BPS + 5_000) // 10_000 + FEE_FIXED
+
+
+def move(tx: Tx, movement: Movement, *, pending: bool) -> Object:
+    """Book it. Pending money becomes available at midnight UTC two days on."""
+    midnight = tx.now // DAY_S * DAY_S
+    available_on = midnight + PENDING_DAYS * DAY_S if pending else tx.now
+    body = shaped(
+        "balance_transaction",
+        {
+            "id": tx.ids.new("txn_"),
+            "object": "balance_transaction",
+            "amount": movement.amount,
+            "available_on": available_on,
+            "balance_type": "payments",
+            "created": tx.now,
+            "currency": movement.currency,
+            "description": movement.description,
+            "fee": movement.fee,
+            "fee_details": _fee_details(movement),
+            "net": movement.amount - movement.fee,
+            "reporting_category": movement.reporting_category,
+            "source": movement.source,
+            "status": "pending" if pending else "available",
+            "type": movement.kind,
+        },
+    )
+    tx.insert(body)
+    if pending:
+        tx.schedule("funds_available", body["id"], due=available_on)
+    return body
+
+
+def _fee_details(movement: Movement) -> list[Object]:
+    if not movement.fee:
+        return []
+    fee = {
+        "amount": movement.fee,
+        "currency": movement.currency,
+        "description": "Stripe processing fees",
+        "type": "stripe_fee",
+    }
+    return [shaped("fee", fee)]
+
+
+def funds_available(tx: Tx, transaction_id: str) -> None:
+    """A timer: pending money can be used from now on."""
+    body = tx.fetch("balance_transaction", transaction_id, param="id").body
+    tx.save(body | {"status": "available"})
+    tx.emit("balance.available", _balance(tx))
+
+
+def set_float(tx: Tx, *, currency: str, amount: int, announce: bool) -> Object | None:
+    """Bring the available balance to `amount`: a top-up for what is missing, a reversed one for an excess.
+
+    Returns the top-up; None where nothing had to move.
+    """
+    difference = amount - available(tx, currency)
+    if difference == 0:
+        return None
+    incoming = difference > 0
+    topup = shaped(
+        "topup",
+        {
+            "id": tx.ids.new("tu_"),
+            "object": "topup",
+            "amount": abs(difference),
+            "created": tx.now,
+            "currency": currency,
+            "description": "The sandbox's float",
+            "expected_availability_date": tx.now,
+            "livemode": False,
+            "metadata": {},
+            "status": "succeeded" if incoming else "reversed",
+        },
+    )
+    kind = "topup" if incoming else "topup_reversal"
+    booked = move(
+        tx, Movement(kind, kind, difference, currency, topup["id"], topup["description"]), pending=False
+    )
+    topup["balance_transaction"] = booked["id"]
+    tx.insert(topup)
+    if announce:
+        tx.emit("topup.succeeded" if incoming else "topup.reversed", topup)
+        tx.emit("balance.available", _balance(tx))
+    return topup
+
+
+def available(tx: Tx, currency: str) -> int:
+    return _sums(tx, "available").get(currency, 0)
+
+
+def retrieve(tx: Tx, _params: Params) -> Object:
+    return _balance(tx)
+
+
+def retrieve_transaction(tx: Tx, _params: Params, *, id: str) -> Object:
+    return tx.fetch("balance_transaction", id, param="id").body
+
+
+def list_transactions(tx: Tx, params: Params) -> Object:
+    if "payout" in params:
+        tx.referenced("payout", params["payout"], param="payout")
+    return page(
+        tx,
+        "balance_transaction",
+        params,
+        url="/v1/balance_transactions",
+        equal=("type", "source", "currency"),
+    )
+
+
+def _balance(tx: Tx) -> Object:
+    ready, waiting = _sums(tx, "available"), _sums(tx, "pending")
+    currencies = sorted(ready.keys() | waiting.keys()) or [OPENING_FLOAT[0]]
+    return shaped(
+        "balance",
+        {
+            "object": "balance",
+            "available": [_amount(currency, ready) for currency in currencies],
+            "livemode": False,
+            "pending": [_amount(currency, waiting) for currency in currencies],
+        },
+    )
+
+
+def _amount(currency: str, sums: dict[str, int]) -> Object:
+    amount = sums.get(currency, 0)
+    return {"amount": amount, "currency": currency, "source_types": {"card": amount}}
+
+
+def _sums(tx: Tx, status: str) -> dict[str, int]:
+    rows = tx.store.rows(
+        "SELECT json_extract(body, '$.currency') AS currency, sum(json_extract(body, '$.net')) AS net FROM "
+        "objects "
+        "WHERE object = 'balance_transaction' AND account = ? AND json_extract(body, '$.status') = ? GROUP "
+        "BY 1",
+        tx.account,
+        status,
+    )
+    return {row["currency"]: row["net"] for row in rows}

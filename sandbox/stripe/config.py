@@ -1,0 +1,31 @@
+"""What a sandbox is started with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+API_VERSION = "2026-05-27.dahlia"
+"""The only version of Stripe's API that the sandbox speaks: the one of the specification it enforces."""
+
+DELIVERY_RETRY_S = (1.0, 5.0, 30.0, 120.0, 600.0, 3600.0, 10800.0)
+"""Waits before each further try of a webhook, in virtual seconds. After the last one it is given up."""
+
+
+@dataclass(frozen=True)
+class WebhookEndpointConfig:
+    """An endpoint that exists from the start. `connect`: it hears connected accounts, else the platform."""
+
+    url: str
+    secret: str
+    connect: bool = False
+
+
+@dataclass(frozen=True)
+class SandboxConfig:
+    """`database` None keeps everything in memory; `seed` None draws one at the first start."""
+
+    database: Path | None
+    secret_key: str
+    publishable_key: str
+    webhooks: tuple[WebhookEndpointConfig, ...] = ()
+    delivery_retry_s: tuple[float, ...] = DELIVERY_RETRY_S
+    seed: int | None = None

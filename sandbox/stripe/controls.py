@@ -1,0 +1,211 @@
+"""`/_sandbox`: what tests and demonstrations turn. JSON in, JSON out; 400 and a sentence for nonsense."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Annotated, Any, Literal, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from . import balance, events, forms, timers
+from .currencies import check_currency
+from .errors import NotExecuted, StripeError
+from .events import Knobs
+from .faults import Fault, FaultKind
+from .sandbox import Sandbox
+
+ADVANCE_S_MAX = 10 * 365 * 86_400
+COPIES_MAX = 100
+
+_TABLES = ("deliveries", "timers", "requests", "answers")
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+Body = TypeVar("Body", bound=_Body)
+
+
+class _FaultBody(_Body):
+    method: Literal["*", "GET", "POST", "DELETE"] = "*"
+    path: Annotated[str, Field(pattern=r"^/")]
+    fault: FaultKind
+    times: Annotated[int, Field(ge=1)] = 1
+    code: str | None = None
+    account: str | None = None
+    latency_ms: Annotated[float, Field(ge=0, le=600_000)] | None = None
+
+
+class _WebhooksBody(_Body):
+    duplicate: Annotated[int, Field(ge=0, le=COPIES_MAX)] = 0
+    shuffle: bool = False
+    drop: Annotated[float, Field(ge=0, le=1)] = 0.0
+    delay_ms: Annotated[float, Field(ge=0)] = 0.0
+    corrupt: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class _TimesBody(_Body):
+    times: Annotated[int, Field(ge=1, le=COPIES_MAX)] = 1
+
+
+class _ClockBody(_Body):
+    advance_seconds: Annotated[float, Field(ge=0, le=ADVANCE_S_MAX)]
+
+
+class _FloatBody(_Body):
+    currency: str
+    amount: Annotated[int, Field(ge=0, le=10**15)]
+
+
+class _ResetBody(_Body):
+    seed: int | None = None
+
+
+class Refusal(Exception):
+    """A control that cannot be obeyed."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Controls:
+    """One method a call."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def routes(self) -> list[Route]:
+        table: list[tuple[str, str, Callable[[Request], Awaitable[Any]]]] = [
+            ("POST", "/faults", self.add_fault),
+            ("DELETE", "/faults", self.clear_faults),
+            ("POST", "/webhooks", self.set_knobs),
+            ("POST", "/events/redeliver_last", self.redeliver_last),
+            ("POST", "/events/{id}/redeliver", self.redeliver),
+            ("POST", "/clock", self.advance),
+            ("POST", "/float", self.set_float),
+            ("POST", "/reset", self.reset),
+            ("GET", "/state", self.state),
+        ]
+        return [Route(path, _answering(control), methods=[method]) for method, path, control in table]
+
+    async def add_fault(self, request: Request) -> Any:
+        body = await _parsed(request, _FaultBody)
+        if body.fault is FaultKind.ERROR_400 and body.code is None:
+            raise Refusal(400, "error_400 needs a code")
+        if body.fault is FaultKind.LATENCY and body.latency_ms is None:
+            raise Refusal(400, "latency needs latency_ms")
+        self._sandbox.faults.rules.append(Fault(**body.model_dump()))
+        return {"faults": self._sandbox.faults.shown()}
+
+    async def clear_faults(self, _request: Request) -> Any:
+        self._sandbox.faults.clear()
+        return {"faults": []}
+
+    async def set_knobs(self, request: Request) -> Any:
+        body = await _parsed(request, _WebhooksBody)
+        self._sandbox.store.set_setting("knobs", body.model_dump())
+        return body.model_dump()
+
+    async def redeliver(self, request: Request) -> Any:
+        stored = self._sandbox.store.find_any(request.path_params["id"], account="")
+        if stored is None or stored["object"] != "event":
+            raise Refusal(404, f"there is no event {request.path_params['id']}")
+        with self._sandbox.change() as tx:
+            return {"event": stored["id"], "deliveries": events.redeliver(tx, stored)}
+
+    async def redeliver_last(self, request: Request) -> Any:
+        body = await _parsed(request, _TimesBody)
+        with self._sandbox.change() as tx:
+            last = events.last_delivered(tx)
+            if last is None:
+                raise Refusal(404, "there is no event that an endpoint listens to")
+            planned = sum(events.redeliver(tx, last) for _ in range(body.times))
+        return {"event": last["id"], "deliveries": planned}
+
+    async def advance(self, request: Request) -> Any:
+        body = await _parsed(request, _ClockBody)
+        clock = self._sandbox.clock
+        played = timers.play(self._sandbox, until=clock.now() + body.advance_seconds)
+        clock.skip(body.advance_seconds)
+        self._sandbox.changed.set()
+        return {"now": math.floor(clock.now()), "played": played}
+
+    async def set_float(self, request: Request) -> Any:
+        body = await _parsed(request, _FloatBody)
+        with self._sandbox.change() as tx:
+            currency = check_currency(body.currency)
+            topup = balance.set_float(tx, currency=currency, amount=body.amount, announce=True)
+            return {"currency": currency, "available": balance.available(tx, currency), "topup": topup}
+
+    async def reset(self, request: Request) -> Any:
+        body = await _parsed(request, _ResetBody)
+        self._sandbox.reset(body.seed)
+        return {"seed": self._sandbox.ids.seed}
+
+    async def state(self, _request: Request) -> Any:
+        """Everything, oldest first."""
+        sandbox = self._sandbox
+        objects: dict[str, list[Any]] = {}
+        for row in sandbox.store.rows("SELECT object, body FROM objects ORDER BY seq"):
+            objects.setdefault(row["object"], []).append(orjson.loads(row["body"]))
+        return {
+            "now": sandbox.clock.now(),
+            "clock_offset_s": sandbox.clock.offset_s,
+            "seed": sandbox.ids.seed,
+            "webhooks": asdict(Knobs(**sandbox.store.setting("knobs", {}))),
+            "faults": sandbox.faults.shown(),
+            "objects": objects,
+            **{table: self._table(table) for table in _TABLES},
+        }
+
+    def _table(self, table: str) -> list[dict[str, Any]]:
+        rows = [dict(row) for row in self._sandbox.store.rows(f"SELECT * FROM {table} ORDER BY rowid")]  # noqa: S608
+        for row in rows:
+            if "parameters" in row:
+                row["parameters"] = _readable(row["parameters"])
+            if "body" in row:
+                row["body"] = orjson.loads(row["body"])
+        return rows
+
+
+def _answering(control: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return _json(200, await control(request))
+        except Refusal as refusal:
+            return _json(refusal.status, {"error": str(refusal)})
+        except StripeError as error:
+            return _json(400, {"error": str(error)})
+
+    return endpoint
+
+
+def _readable(parameters: str) -> Any:
+    """Of a request, its decoded form; of an answer, the same in JSON; what cannot be read, as it came."""
+    try:
+        return orjson.loads(parameters) if parameters.startswith("{") else forms.decode(parameters.encode())
+    except NotExecuted:
+        return parameters
+
+
+def _json(status: int, body: Any) -> Response:
+    return Response(orjson.dumps(body, option=orjson.OPT_INDENT_2), status, media_type="application/json")
+
+
+async def _parsed(request: Request, model: type[Body]) -> Body:
+    raw = await request.body()
+    try:
+        return model.model_validate_json(raw or b"{}")
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in error.errors()
+        )
+        raise Refusal(400, problems) from None

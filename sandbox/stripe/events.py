@@ -1,0 +1,122 @@
+"""Events: one per change, rendered when it happens, and the deliveries they call for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .config import API_VERSION
+from .errors import bad_parameter
+from .lists import page
+from .objects import Object, shaped
+from .spec import specification
+from .webhook_endpoints import listening
+
+if TYPE_CHECKING:
+    from .parameters import Params
+    from .transaction import Tx
+
+TYPES_MAX = 20
+_SHUFFLE_WINDOW_S = 0.3
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """How events are delivered from now on. `drop` and `corrupt` are shares from 0 to 1."""
+
+    duplicate: int = 0
+    shuffle: bool = False
+    drop: float = 0.0
+    delay_ms: float = 0.0
+    corrupt: float = 0.0
+
+
+def record(tx: Tx, event_type: str, body: Object, *, previous: Object | None) -> None:
+    """Store the event and plan its deliveries. A type that Stripe does not have is a bug: ValueError."""
+    if event_type not in specification().event_types:
+        raise ValueError(f"Stripe has no event {event_type}")
+    event_id = tx.ids.new("evt_")
+    endpoints = listening(tx, event_type)
+    data: Object = {"object": body}
+    if previous is not None:
+        data["previous_attributes"] = previous
+    event = shaped(
+        "event",
+        {
+            "id": event_id,
+            "object": "event",
+            "api_version": API_VERSION,
+            "created": tx.now,
+            "data": data,
+            "livemode": False,
+            "pending_webhooks": len(endpoints),
+            "request": {
+                "id": tx.cause.request_id if tx.cause else None,
+                "idempotency_key": tx.cause.idempotency_key if tx.cause else None,
+            },
+            "type": event_type,
+            **({"account": tx.account} if tx.account else {}),
+        },
+    )
+    tx.insert(event)
+    for endpoint in endpoints:
+        _plan(tx, event_id, endpoint)
+
+
+def _plan(tx: Tx, event_id: str, endpoint: str) -> None:
+    knobs = Knobs(**tx.store.setting("knobs", {}))
+    for copy in range(1 + knobs.duplicate):
+        wait_s = knobs.delay_ms / 1000
+        if knobs.shuffle or copy:  # copies come in random order
+            wait_s += tx.ids.chance(f"{event_id}:{endpoint}:{copy}").random() * _SHUFFLE_WINDOW_S
+        deliver(tx, event_id, endpoint, due=tx.clock.now() + wait_s, extra=bool(copy))
+
+
+def deliver(tx: Tx, event_id: str, endpoint: str, *, due: float, extra: bool) -> None:
+    """Plan one delivery. An extra one is tried once and not counted in `pending_webhooks`."""
+    tx.store.write(
+        "INSERT INTO deliveries (event, endpoint, extra, due) VALUES (?, ?, ?, ?)",
+        event_id,
+        endpoint,
+        extra,
+        due,
+    )
+
+
+def redeliver(tx: Tx, event: Object) -> int:
+    """Send an event again to every endpoint that listens. The number of deliveries planned."""
+    endpoints = listening(tx, event["type"])
+    for endpoint in endpoints:
+        deliver(tx, event["id"], endpoint, due=tx.clock.now(), extra=True)
+    return len(endpoints)
+
+
+def last_delivered(tx: Tx) -> Object | None:
+    """The newest event that an endpoint was to be told of."""
+    row = tx.store.row("SELECT event FROM deliveries WHERE NOT extra ORDER BY id DESC LIMIT 1")
+    return tx.store.find_any(row["event"], account=tx.account) if row else None
+
+
+def retrieve(tx: Tx, _params: Params, *, id: str) -> Object:
+    return tx.fetch("event", id, param="id").body
+
+
+def list_all(tx: Tx, params: Params) -> Object:
+    """`type` may end in `*`; `types` names at most 20."""
+    where: list[str] = []
+    values: list[Any] = []
+    types = params.get("types")
+    if types is not None:
+        if "type" in params:
+            raise bad_parameter("You may only specify one of these parameters: type, types.", param="types")
+        if len(types) > TYPES_MAX:
+            raise bad_parameter(f"You may pass at most {TYPES_MAX} types.", param="types")
+        where.append(f"json_extract(body, '$.type') IN ({', '.join('?' * len(types))})")
+        values += types
+    if "type" in params:
+        where.append("json_extract(body, '$.type') GLOB ?")
+        values.append(params["type"])
+    if "delivery_success" in params:
+        where.append("(json_extract(body, '$.pending_webhooks') = 0) = ?")
+        values.append(params["delivery_success"])
+    return page(tx, "event", params, url="/v1/events", where=where, values=values)

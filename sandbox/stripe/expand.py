@@ -1,0 +1,72 @@
+"""`expand[]`: ids replaced by the objects that they name, four levels down at most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import NotExecuted, bad_parameter
+from .objects import Object
+from .spec import Schema, specification
+
+if TYPE_CHECKING:
+    from .transaction import Tx
+
+LEVELS_MAX = 4
+
+
+def expand(tx: Tx, body: Object, paths: list[str]) -> Object:
+    """Raises NotExecuted for a path that the specification does not let expand."""
+    for path in paths:
+        parts = path.split(".")
+        if len(parts) > LEVELS_MAX:
+            raise bad_parameter(
+                f"You cannot expand more than {LEVELS_MAX} levels of a property. Property: {path}",
+                param="expand",
+            )
+        _Expansion(tx, path).walk(body, parts, schema=None)
+    return body
+
+
+class _Expansion:
+    """One path. A node that carries its object tag knows its schema; a plain hash has it from its parent."""
+
+    def __init__(self, tx: Tx, path: str) -> None:
+        self._tx = tx
+        self._path = path
+
+    def walk(self, node: Object, parts: list[str], *, schema: Schema | None) -> None:
+        name, rest = parts[0], parts[1:]
+        if node.get("object") == "list":
+            if name != "data" or not rest:
+                raise self._refused()
+            for item in node["data"]:
+                self.walk(item, rest, schema=None)
+            return
+        property_schema = self._property(node, name, schema)
+        value: Any = node.get(name)
+        if "x-expansionResources" in property_schema:
+            if isinstance(value, str):
+                value = node[name] = self._tx.store.find_any(value, account=self._tx.account) or value
+            below = None
+        elif rest:
+            below = _hash_schema(property_schema)
+        else:
+            raise self._refused()
+        if rest and isinstance(value, dict):
+            self.walk(value, rest, schema=below)
+
+    def _property(self, node: Object, name: str, schema: Schema | None) -> Schema:
+        if schema is None:
+            schema = specification().schema(node["object"])
+        found: Schema | None = schema.get("properties", {}).get(name)
+        if found is None:
+            raise self._refused()
+        return found
+
+    def _refused(self) -> NotExecuted:
+        return bad_parameter(f"This property cannot be expanded ({self._path}).", param="expand")
+
+
+def _hash_schema(schema: Schema) -> Schema:
+    alternatives = schema.get("anyOf", [schema])
+    return specification().follow(alternatives[0])

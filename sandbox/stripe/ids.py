@@ -1,0 +1,61 @@
+"""Ids and secrets: random to look at, and the same again for the same seed and the same calls."""
+
+import hashlib
+import random
+import secrets
+
+from .store import Store
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+# What follows the prefix: Stripe's leading digits, and how many characters come after them.
+_SHAPES = {
+    "cus_": ("", 14),
+    "req_": ("", 14),
+    "we_": ("1", 23),
+    "pm_": ("1", 23),
+    "evt_": ("1", 23),
+    "tu_": ("1", 23),
+}
+_DEFAULT_SHAPE = ("3", 23)
+
+
+class Ids:
+    """Each prefix counts for itself, so that reading (which uses up request ids) moves no other id."""
+
+    def __init__(self, store: Store, *, seed: int | None) -> None:
+        self._store = store
+        stored = store.setting("seed")
+        if stored is None:
+            self.reseed(seed)
+        else:
+            self._seed = int(stored)
+
+    @property
+    def seed(self) -> int:
+        return self._seed
+
+    def reseed(self, seed: int | None) -> None:
+        """None draws a seed."""
+        self._seed = secrets.randbits(32) if seed is None else seed
+        self._store.set_setting("seed", self._seed)
+
+    def new(self, prefix: str) -> str:
+        lead, length = _SHAPES.get(prefix, _DEFAULT_SHAPE)
+        return prefix + lead + self.text(prefix, length)
+
+    def text(self, series: str, length: int) -> str:
+        """The next random text of a series."""
+        return self._spell(f"{series}:{self._store.count(series)}", length)
+
+    def chance(self, about: str) -> random.Random:
+        """A generator of its own for one decision, whenever and in whatever order it is taken."""
+        return random.Random(f"{self._seed}:{about}")
+
+    def _spell(self, about: str, length: int) -> str:
+        number = int.from_bytes(hashlib.blake2b(f"{self._seed}:{about}".encode()).digest())
+        letters = []
+        for _ in range(length):
+            number, digit = divmod(number, len(_ALPHABET))
+            letters.append(_ALPHABET[digit])
+        return "".join(letters)

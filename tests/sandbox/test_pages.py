@@ -1,0 +1,61 @@
+"""What a person sees."""
+
+import pytest
+
+from tests.sandbox.running import Running
+
+
+async def test_a_person_pays(sandbox: Running) -> None:
+    intent = await sandbox.intent(amount=1234_56, description="<b>Job</b>")
+    page = f"/pay/{intent.client_secret}"
+    shown = await sandbox.http.get(page)
+    assert "1,234.56 USD" in shown.text
+    assert "&lt;b&gt;Job" in shown.text
+    assert "http" not in shown.text, "no outside request"
+
+    answer = await sandbox.http.post(page, data={"card": "pm_card_visa"})
+
+    assert (answer.status_code, answer.headers["location"]) == (303, page)
+    assert "Paid" in (await sandbox.http.get(page)).text
+    assert (await sandbox.stripe.v1.payment_intents.retrieve_async(intent.id)).status == "succeeded"
+
+
+async def test_a_declined_person_reads_why_and_tries_again(sandbox: Running) -> None:
+    intent = await sandbox.intent()
+    page = f"/pay/{intent.client_secret}"
+    await sandbox.http.post(page, data={"card": "pm_card_chargeDeclinedInsufficientFunds"})
+
+    assert "Your card has insufficient funds." in (await sandbox.http.get(page)).text
+    await sandbox.http.post(page, data={"card": "pm_card_visa"})
+
+    assert "Paid" in (await sandbox.http.get(page)).text
+
+
+async def test_a_person_answers_the_bank_and_comes_back(sandbox: Running) -> None:
+    intent = await sandbox.stripe.v1.payment_intents.create_async({"amount": 50_00, "currency": "usd"})
+    page = f"/pay/{intent.client_secret}"
+    asked = await sandbox.http.post(page, data={"card": "pm_card_authenticationRequired"})
+    challenge = asked.headers["location"]
+    assert "/3ds/" in challenge
+    assert (await sandbox.http.post(challenge, data={"outcome": "maybe"})).status_code == 400
+
+    back = await sandbox.http.post(challenge, data={"outcome": "accept"})
+
+    assert back.headers["location"] == page
+    assert "Paid" in (await sandbox.http.get(page)).text
+
+
+async def test_a_wrong_card_is_told(sandbox: Running) -> None:
+    intent = await sandbox.intent()
+
+    answer = await sandbox.http.post(f"/pay/{intent.client_secret}", data={"card": "<pm>"})
+
+    assert answer.status_code == 400
+    assert "&lt;pm&gt;" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/pay/pi_1_secret_2", "/pay/x", "/3ds/pi_1/x"])
+async def test_a_guess_finds_nothing(sandbox: Running, path: str) -> None:
+    await sandbox.intent()
+
+    assert (await sandbox.http.get(path)).status_code == 404
