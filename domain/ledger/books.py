@@ -5,7 +5,7 @@ Money is decided here, without a database, so that it can be tested a million ti
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -145,10 +145,18 @@ class Line:
 
     def fields(self) -> dict[str, Any]:
         """All fields but the hash, as they are stored. The order within `_id` is part of the key."""
-        rest = asdict(self)
-        wallet_id, seq = rest.pop("wallet_id"), rest.pop("seq")
-        del rest["hash"]
-        return {"_id": {"w": wallet_id, "s": seq}, **rest, "kind": self.kind.value}
+        return {
+            "_id": {"w": self.wallet_id, "s": self.seq},
+            "ref": self.ref,
+            "kind": self.kind.value,
+            "operation": self.operation,
+            "created_at": self.created_at,
+            "available_delta": self.available_delta,
+            "held_delta": self.held_delta,
+            "available_after": self.available_after,
+            "held_after": self.held_after,
+            "entry_hash": self.entry_hash,
+        }
 
     def sealed(self, head: str) -> "Line":
         """With its hash over itself and the hash of the line before."""

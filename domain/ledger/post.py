@@ -71,8 +71,8 @@ async def post(tx: Tx, new: NewEntry) -> Posted | AlreadyPosted:
     earlier = await EntryRecord.get_pymongo_collection().find_one({"ref": new.ref}, session=tx.session)
     if earlier is not None:
         return _already(earlier, entry)
-    for wallet_id in entry.wallet_ids():
-        await _post_to_wallet(tx, wallet_id, entry)
+    if wallet_ids := entry.wallet_ids():
+        await _post_to_wallets(tx, wallet_ids, entry)
     await EntryRecord.get_pymongo_collection().insert_one(
         {**entry.fields(), "hash": entry.hash}, session=tx.session
     )
@@ -137,21 +137,22 @@ def _already(row: Row, entry: Entry) -> AlreadyPosted:
     return AlreadyPosted(entry.ref)
 
 
-async def _post_to_wallet(tx: Tx, wallet_id: str, entry: Entry) -> None:
+async def _post_to_wallets(tx: Tx, wallet_ids: list[str], entry: Entry) -> None:
+    """Always in the order of their ids, so that transactions that share wallets meet at the same one."""
     wallets = Wallet.get_pymongo_collection()
-    row = await wallets.find_one({"_id": wallet_id}, session=tx.session)
-    if row is None:
-        raise LedgerBug(f"{entry.ref} touches {wallet_id}, which is not there")
-    before = state_of(row)
-    after, line = apply(before, entry)
-    written = await wallets.update_one(
-        {"_id": wallet_id, "seq": before.seq}, {"$set": _written(after)}, session=tx.session
-    )
-    if written.matched_count != 1:
-        raise LedgerBug(f"{wallet_id} moved under its own transaction")
-    await StatementLine.get_pymongo_collection().insert_one(
-        {**line.fields(), "hash": line.hash}, session=tx.session
-    )
+    rows = await wallets.find({"_id": {"$in": wallet_ids}}, session=tx.session).sort("_id", 1).to_list()
+    if missing := set(wallet_ids) - {row["_id"] for row in rows}:
+        raise LedgerBug(f"{entry.ref} touches {', '.join(sorted(missing))}, which is not there")
+    lines = []
+    for before in map(state_of, rows):
+        after, line = apply(before, entry)
+        written = await wallets.update_one(
+            {"_id": before.id, "seq": before.seq}, {"$set": _written(after)}, session=tx.session
+        )
+        if written.matched_count != 1:
+            raise LedgerBug(f"{before.id} moved under its own transaction")
+        lines.append({**line.fields(), "hash": line.hash})
+    await StatementLine.get_pymongo_collection().insert_many(lines, session=tx.session)
 
 
 def _written(wallet: WalletState) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from domain.kernel.database import Database, Row
 from domain.ledger.books import GENESIS, Entry, FreezeCause, digest
 from domain.ledger.books import deltas as deltas_of
 from domain.ledger.documents import EntryRecord, StatementLine, Wallet
-from domain.ledger.post import entry_of
+from domain.ledger.post import entry_of, state_of
 
 BATCH: Final = 500
 
@@ -115,27 +115,30 @@ async def _wallets(report: Report, progress: Progress) -> None:
     collection = Wallet.get_pymongo_collection()
     total = await collection.estimated_document_count()
     async for wallet in collection.find({}).sort("_id", 1):
-        await _wallet(report, wallet)
+        try:
+            await _wallet(report, wallet)
+        except (ValueError, KeyError, TypeError) as error:
+            report.expect("2 wallet and lines are well formed", str(wallet["_id"]), "a wallet", repr(error))
         report.wallets += 1
         progress("wallets", report.wallets, max(total, report.wallets))
 
 
 async def _wallet(report: Report, wallet: Row) -> None:
-    """1, 2 and 4 for one wallet."""
-    subject = str(wallet["_id"])
-    walk = _Walk(report, subject)
-    async for lines in _batches(subject, wallet["seq"]):
+    """1, 2 and 4 for one wallet. Raises ValueError, KeyError, TypeError for what is none any more."""
+    state = state_of(wallet)
+    walk = _Walk(report, state.id)
+    async for lines in _batches(state.id, state.seq):
         await walk.follow(lines)
-    report.expect("1 available is the sum of its lines", subject, walk.available, wallet["available"])
-    report.expect("1 held is the sum of its lines", subject, walk.held, wallet["held"])
-    report.expect("2 seq is the last line's", subject, walk.seq, wallet["seq"])
-    report.expect("2 head is the last line's hash", subject, walk.head, wallet["head"])
-    report.expect("2 last_at is the last line's time", subject, walk.last_at, wallet["last_at"])
-    indebted = any(freeze.get("cause") == FreezeCause.DEBT for freeze in wallet["freezes"])
-    if wallet["available"] < 0 and not indebted:
-        report.expect("4 available is not negative", subject, ">= 0 or a named debt", wallet["available"])
-    if wallet["held"] < 0:
-        report.expect("4 held is not negative", subject, ">= 0", wallet["held"])
+    report.expect("1 available is the sum of its lines", state.id, walk.available, state.available)
+    report.expect("1 held is the sum of its lines", state.id, walk.held, state.held)
+    report.expect("2 seq is the last line's", state.id, walk.seq, state.seq)
+    report.expect("2 head is the last line's hash", state.id, walk.head, state.head)
+    report.expect("2 last_at is the last line's time", state.id, walk.last_at, state.last_at)
+    indebted = any(freeze.cause is FreezeCause.DEBT for freeze in state.freezes)
+    if state.available < 0 and not indebted:
+        report.expect("4 available is not negative", state.id, ">= 0 or a named debt", state.available)
+    if state.held < 0:
+        report.expect("4 held is not negative", state.id, ">= 0", state.held)
 
 
 async def _batches(wallet_id: str, seq_max: int) -> AsyncIterator[list[Row]]:
@@ -211,8 +214,8 @@ async def _totals(report: Report, database: Database, holds: Sequence[Holds]) ->
         balances: dict[tuple[str, str], int] = defaultdict(int)
         held: dict[str, int] = {}
         async for row in wallets.find({}, {"currency": 1, "available": 1, "held": 1}, session=session):
-            balances[row["currency"], "wallets"] += row["available"] + row["held"]
-            held[row["_id"]] = row["held"]
+            available, held[row["_id"]] = _counted(row, "available"), _counted(row, "held")
+            balances[str(row.get("currency")), "wallets"] += available + held[row["_id"]]
         await _derived(balances, session)
         in_flight: dict[str, int] = defaultdict(int)
         for holds_of in holds:
@@ -227,9 +230,11 @@ async def _totals(report: Report, database: Database, holds: Sequence[Holds]) ->
 
 async def _derived(balances: dict[tuple[str, str], int], session: AsyncClientSession) -> None:
     """Add the balance of each account that is not a wallet's, as the entries give it."""
+    # What is no number is reported with its entry.
+    amount = {"$cond": [{"$isNumber": "$postings.amount"}, "$postings.amount", 0]}
     sides = [
-        {"account": "$postings.source", "amount": {"$multiply": ["$postings.amount", -1]}},
-        {"account": "$postings.destination", "amount": "$postings.amount"},
+        {"account": "$postings.source", "amount": {"$multiply": [amount, -1]}},
+        {"account": "$postings.destination", "amount": amount},
     ]
     pipeline: list[dict[str, Any]] = [
         {"$unwind": "$postings"},
@@ -247,7 +252,13 @@ async def _derived(balances: dict[tuple[str, str], int], session: AsyncClientSes
         pipeline, session=session, allowDiskUse=True
     )
     async for row in cursor:
-        balances[row["_id"]["currency"], row["_id"]["account"]] += row["amount"]
+        balances[str(row["_id"].get("currency")), row["_id"]["account"]] += row["amount"]
+
+
+def _counted(wallet: Row, field_name: str) -> int:
+    """An amount, or 0 for what is none, which is reported with its wallet."""
+    amount = wallet.get(field_name)
+    return amount if isinstance(amount, int) else 0
 
 
 def _digest(fields: Mapping[str, Any]) -> str:

@@ -1,0 +1,427 @@
+"""Every index is there, and MongoDB's own profiler says that the product's queries are served by them."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from beanie import Document
+
+from domain import deposits, identity, inbox, ledger
+from domain.deposits import CreateDeposit, Deposit, DepositStatus
+from domain.gateway import PaymentIntent
+from domain.identity import Role, User
+from domain.inbox import Endpoint, EventStatus, WebhookEvent
+from domain.kernel.database import Row, Tx
+from domain.kernel.money import Money
+from domain.kernel.operations import Actor, IdempotencyKey, StatusChange
+from domain.kernel.pages import Page, PageRequest
+from domain.ledger import (
+    Account,
+    AlreadyPosted,
+    Entry,
+    Kind,
+    NewEntry,
+    Platform,
+    Posting,
+    Wallet,
+    WalletState,
+)
+from server.runtime import DOCUMENTS
+from tests.house import House
+
+S = DepositStatus
+OTHERS = [status for status in S if status is not S.SUCCEEDED]
+ADA, PAGE = "usr_ada", 10
+STRIPE = Account.platform(Platform.STRIPE)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.__name__)
+async def test_the_database_has_each_index_as_it_is_declared(house: House, document: type[Document]) -> None:
+    settings: Any = document.Settings
+    declared = {index.document["name"]: index.document for index in getattr(settings, "indexes", [])}
+    present = {
+        row["name"]: {name: value for name, value in row.items() if name != "v"}
+        async for row in await house.collection(settings.name).list_indexes()
+    }
+    present.pop("_id_", None)
+    assert present == {name: {**index, "key": dict(index["key"])} for name, index in declared.items()}
+
+
+# What MongoDB did for a query.
+
+
+@dataclass(frozen=True)
+class Query:
+    """One row of the profiler."""
+
+    row: Row
+
+    @property
+    def plan(self) -> set[str]:
+        """What it was served by: `COLLSCAN`, `IDHACK`, or indexes, e.g. `IXSCAN { ref: 1 }`."""
+        return set(re.findall(r"[A-Z_]+(?: \{[^}]*\})?", self.row["planSummary"]))
+
+    @property
+    def keys(self) -> int:
+        return int(self.row.get("keysExamined", 0))
+
+    @property
+    def documents(self) -> int:
+        return int(self.row.get("docsExamined", 0))
+
+    @property
+    def sorted_in_memory(self) -> bool:
+        return "SORT" in self.stages or bool(self.row.get("hasSortStage"))
+
+    @property
+    def stages(self) -> set[str]:
+        return set(_stages(self.row.get("execStats", {})))
+
+
+def _stages(stats: Any) -> Iterator[str]:
+    if isinstance(stats, dict):
+        if "stage" in stats:
+            yield stats["stage"]
+        for value in stats.values():
+            yield from _stages(value)
+    elif isinstance(stats, list):
+        for value in stats:
+            yield from _stages(value)
+
+
+class Profiler:
+    """What was asked of MongoDB since the profile began."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def queries(self, collection: str | None = None) -> list[Query]:
+        """Those of `collection`, or all of the product's."""
+        name = self._house.settings.mongodb_database
+        criteria: dict[str, Any] = {"planSummary": {"$exists": True}, "ns": {"$ne": f"{name}.system.profile"}}
+        if collection is not None:
+            criteria["ns"] = f"{name}.{collection}"
+        return [Query(row) for row in await self._house.collection("system.profile").find(criteria).to_list()]
+
+
+@asynccontextmanager
+async def profile(house: House) -> AsyncIterator[Profiler]:
+    mongo = house.runtime.database.mongo
+    await mongo.command("profile", 2)
+    try:
+        yield Profiler(house)
+    finally:
+        await mongo.command("profile", 0)
+        await mongo.drop_collection("system.profile")
+
+
+# A house in which much has happened, and nobody but the test asks anything.
+
+
+@pytest.fixture
+async def busy_house(house: House) -> AsyncIterator[House]:
+    await house.stop_worker()
+    await write_statements(house)
+    await Deposit.insert_many([old_deposit(house, number) for number in range(600)])
+    await WebhookEvent.insert_many([old_event(house, number) for number in range(300)])
+    await User.insert_many([old_user(house, number) for number in range(100)])
+    yield house
+    await house.sweep_clean()
+    await house.start_worker()
+
+
+@pytest.fixture
+async def ada(busy_house: House) -> Wallet:
+    """The wallet with the thousand lines."""
+    return await ledger.open_wallet(ADA, "USD")
+
+
+async def write_statements(house: House) -> None:
+    """A thousand lines of Ada's, a hundred each of others'; each entry has one."""
+    entries, lines = [], []
+    for owner, count in ((ADA, 1000), ("usr_eve", 100), ("usr_bob", 100)):
+        wallet = await ledger.open_wallet(owner, "USD")
+        state = WalletState(id=wallet.id, currency="USD")
+        for number in range(count):
+            entry = Entry(
+                id=f"ent_{owner}_{number:04}",
+                ref=f"step:{owner}:{number}",
+                kind=[Kind.ADJUSTMENT, Kind.DEPOSIT, Kind.DISPUTE_REINSTATED, Kind.REFUND_RETURNED][
+                    number % 4
+                ],
+                currency="USD",
+                postings=(Posting(STRIPE, Account.available(wallet.id), 1),),
+                operation=f"op_{number}",
+                actor="admin",
+                created_at=wallet.created_at + timedelta(seconds=number),
+            ).sealed()
+            state, line = ledger.apply(state, entry)
+            entries.append({**entry.fields(), "hash": entry.hash})
+            lines.append({**line.fields(), "hash": line.hash})
+        await house.collection("wallets").update_one({"_id": wallet.id}, {"$set": {"seq": state.seq}})
+    await house.collection("entries").insert_many(entries)
+    await house.collection("statement_lines").insert_many(lines)
+
+
+def owner_of(number: int) -> str:
+    return ADA if number % 2 else f"usr_{number % 10}"
+
+
+def status_of(number: int) -> DepositStatus:
+    """Two in three are paid, the rest is spread over the other statuses."""
+    turn = number // 2
+    return S.SUCCEEDED if turn % 3 else OTHERS[turn // 3 % len(OTHERS)]
+
+
+def old_deposit(house: House, number: int) -> Deposit:
+    """Half of them Ada's, in every status; what is not settled was due for long, or will be."""
+    now = house.runtime.now()
+    owner, status = owner_of(number), status_of(number)
+    due = timedelta(minutes=-number if number % 7 == 0 else number)
+    settled = status in (S.SUCCEEDED, S.CANCELED)
+    return Deposit(
+        id=f"dep_{number:06}",
+        owner=owner,
+        wallet=f"wal_{owner}",
+        amount=25_00,
+        currency="USD",
+        status=status,
+        history=[StatusChange(status=status, at=now, actor=Actor.WORKER)],
+        idempotency=idempotency(owner, number),
+        payment_intent_id=f"pi_{number}",
+        next_attempt_at=None if settled else now + due,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def idempotency(owner: str, number: int) -> IdempotencyKey:
+    fields = {"amount": 25_00, "currency": "USD"}
+    return IdempotencyKey.of(actor=owner, mutation="createDeposit", key=f"key-{number}", fields=fields)
+
+
+def old_event(house: House, number: int) -> WebhookEvent:
+    now = house.runtime.now()
+    pending = number % 3 == 0
+    return WebhookEvent(
+        id=f"evt_{number}",
+        endpoint=Endpoint.PLATFORM,
+        type="payment_intent.succeeded",
+        account=None,
+        object_id=f"pi_{number}",
+        body=b"sealed",
+        status=EventStatus.PENDING if pending else EventStatus.PROCESSED,
+        received_at=now,
+        next_attempt_at=now + timedelta(minutes=number - 30) if pending else None,
+    )
+
+
+def old_user(house: House, number: int) -> User:
+    email = f"somebody.{number}@example.com"
+    cipher = house.runtime.cipher
+    return User(
+        id=f"usr_{number:03}",
+        email=cipher.encrypt(email),
+        email_hash=cipher.lookup_hashes(email)[0],
+        password_hash="of no use here",
+        display_name="Somebody",
+        roles=[Role.CUSTOMER],
+        created_at=house.runtime.now(),
+    )
+
+
+# Pages.
+
+
+def pages(middle: str) -> list[PageRequest]:
+    """From either end, and on from `middle` in either direction."""
+    return [
+        PageRequest(size=PAGE),
+        PageRequest(size=PAGE, after=middle),
+        PageRequest(size=PAGE, backward=True),
+        PageRequest(size=PAGE, before=middle, backward=True),
+    ]
+
+
+async def explained(house: House, read: Awaitable[Page[Any]], collection: str) -> Query:
+    """The one query that reads a full page."""
+    async with profile(house) as profiler:
+        page = await read
+        (query,) = await profiler.queries(collection)
+    assert len(page.items) == PAGE
+    assert not query.sorted_in_memory
+    return query
+
+
+async def test_a_page_of_a_thousand_lines_examines_one_key_a_line_and_one_more(
+    busy_house: House, ada: Wallet
+) -> None:
+    for request in pages("500"):
+        query = await explained(busy_house, ledger.statement(ada.id, request), "statement_lines")
+        assert query.plan == {"IXSCAN { _id: 1 }"}
+        assert (query.keys, query.documents) == (PAGE + 1, PAGE + 1), request
+
+
+async def test_a_page_of_some_kinds_examines_no_line_of_another(busy_house: House, ada: Wallet) -> None:
+    for kinds in ([Kind.DEPOSIT], [Kind.DEPOSIT, Kind.ADJUSTMENT, Kind.REFUND_RETURNED]):
+        for request in pages("500"):
+            read = ledger.statement(ada.id, request, kinds=kinds)
+            query = await explained(busy_house, read, "statement_lines")
+            assert query.plan == {"IXSCAN { _id.w: 1, kind: 1, _id.s: 1 }"}
+            assert query.documents == PAGE + 1
+            assert query.keys <= PAGE + len(kinds)
+
+
+async def test_a_filter_by_time_looks_at_a_line_for_each_halving(busy_house: House, ada: Wallet) -> None:
+    after, before = (ada.created_at + timedelta(seconds=seconds) for seconds in (300, 700))
+    async with profile(busy_house) as profiler:
+        await ledger.statement(ada.id, PageRequest(size=PAGE), created_after=after, created_before=before)
+        *halvings, page = await profiler.queries("statement_lines")
+    assert len(halvings) <= 2 * 10
+    assert all((query.plan, query.documents) == ({"IDHACK"}, 1) for query in halvings)
+    assert (page.plan, page.keys) == ({"IXSCAN { _id: 1 }"}, PAGE + 1)
+
+
+async def test_a_page_of_somebodys_deposits_examines_one_key_a_deposit_and_one_more(
+    busy_house: House,
+) -> None:
+    for request in pages("dep_000300"):
+        query = await explained(busy_house, deposits.page_of(ADA, request), "deposits")
+        assert query.plan == {"IXSCAN { owner: 1, _id: -1 }"}
+        assert (query.keys, query.documents) == (PAGE + 1, PAGE + 1), request
+
+
+async def test_a_page_of_somebodys_deposits_by_status_is_read_in_order(busy_house: House) -> None:
+    for statuses in ([S.SUCCEEDED], [S.FAILED, S.CANCELED, S.NEEDS_REVIEW]):
+        for request in pages("dep_000300"):
+            read = deposits.page_of(ADA, request, statuses=statuses)
+            query = await explained(busy_house, read, "deposits")
+            assert query.plan == {"IXSCAN { owner: 1, status: 1, _id: -1 }"}, (request, query.documents)
+            assert query.documents == PAGE + 1
+            assert query.keys <= PAGE + 1 + len(statuses)
+
+
+# Look-ups.
+
+Look = Callable[[House], Awaitable[object]]
+
+
+async def replay(house: House) -> None:
+    number = next(n for n in range(600) if (owner_of(n), status_of(n)) == (ADA, S.SUCCEEDED))
+    command = CreateDeposit(amount=25_00, currency="USD", idempotency_key=f"key-{number}")
+    created = await deposits.create(house.runtime, ADA, command)
+    assert (created.replayed, created.deposit.id) == (True, f"dep_{number:06}")
+
+
+async def hear_of_an_intent(house: House) -> None:
+    """One whose metadata are not ours, so that it is found by its own id."""
+    nothing = Money(0, "USD")
+    intent = PaymentIntent(
+        id="pi_305",
+        status="processing",
+        amount=nothing,
+        received=nothing,
+        customer=None,
+        client_secret=None,
+        last_error=None,
+        metadata={},
+        livemode=False,
+        created_at=house.runtime.now(),
+    )
+
+    async def find(tx: Tx) -> None:
+        deposit = await deposits.facts.find_for(tx, intent)
+        assert deposit is not None
+        assert deposit.id == "dep_000305"
+
+    await house.runtime.database.transact(find)
+
+
+async def post_again(house: House) -> None:
+    wallet = await ledger.open_wallet(ADA, "USD")
+
+    async def work(tx: Tx) -> AlreadyPosted | ledger.Posted:
+        step = NewEntry(
+            ref=f"step:{ADA}:500",
+            kind=Kind.ADJUSTMENT,
+            currency="USD",
+            postings=[Posting(STRIPE, Account.available(wallet.id), 1)],
+            operation="op_500",
+            actor="admin",
+        )
+        return await ledger.post(tx, step)
+
+    assert isinstance(await house.runtime.database.transact(work), AlreadyPosted)
+
+
+async def claim_a_deposit(house: House) -> None:
+    claimed = await deposits.claim_next(house.runtime)
+    assert claimed is not None
+
+
+async def claim_an_event(house: House) -> None:
+    claimed = await inbox.claim_next(house.runtime)
+    assert claimed is not None
+    assert claimed.id == "evt_0"
+
+
+async def find_by_email(house: House) -> None:
+    found = await identity.people.find_by_email(house.runtime, "somebody.50@example.com")
+    assert found is not None
+    assert found.id == "usr_050"
+
+
+async def find_a_wallet(house: House) -> None:
+    assert (await ledger.open_wallet(ADA, "USD")).owner == ADA
+
+
+IDEMPOTENCY = "idempotency.actor: 1, idempotency.mutation: 1, idempotency.key: 1"
+
+
+async def test_one_thing_is_found_by_one_key(busy_house: House) -> None:
+    looks: list[tuple[Look, str, str]] = [
+        (replay, "deposits", IDEMPOTENCY),
+        (hear_of_an_intent, "deposits", "payment_intent_id: 1"),
+        (claim_a_deposit, "deposits", "next_attempt_at: 1"),
+        (claim_an_event, "webhook_events", "next_attempt_at: 1"),
+        (post_again, "entries", "ref: 1"),
+        (find_a_wallet, "wallets", "owner: 1, currency: 1"),
+        (find_by_email, "users", "email_hash: 1"),
+    ]
+    for look, collection, index in looks:
+        async with profile(busy_house) as profiler:
+            await look(busy_house)
+            query, *_ = await profiler.queries(collection)
+        assert query.plan == {f"IXSCAN {{ {index} }}"}, look
+        assert (query.keys, query.documents) == (1, 1), look
+        assert not query.sorted_in_memory
+
+
+async def test_what_is_incoming_is_summed_over_ones_own_deposits_in_processing(busy_house: House) -> None:
+    async with profile(busy_house) as profiler:
+        incoming = await deposits.incoming(ADA, "USD")
+        (query,) = await profiler.queries("deposits")
+    assert incoming > 0
+    assert query.plan == {"IXSCAN { owner: 1, status: 1, _id: -1 }"}
+    assert query.documents == incoming // 25_00
+    assert query.keys <= query.documents + 1
+
+
+async def test_no_query_of_a_deposits_whole_life_scans_a_collection(house: House) -> None:
+    async with profile(house) as profiler:
+        ada = await house.customer()
+        deposit = await ada.deposits(usd=25_00)
+        await house.pay(deposit)
+        await house.settled(ada, deposit)
+        await ada.data("{ wallet { transactions(first: 10) { edges { node { id operation { id } } } } } }")
+        await ada.data("{ me { deposits(first: 10) { edges { node { id } } } } }")
+        await house.sweep()
+        queries = await profiler.queries()
+    assert {"deposits", "wallets", "entries", "users", "webhook_events"} <= {
+        query.row["ns"].partition(".")[2] for query in queries
+    }
+    assert [query.row["command"] for query in queries if "COLLSCAN" in query.plan] == []
