@@ -3,12 +3,22 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 
 # Before the first import of it: its asserts then tell what was compared.
 pytest.register_assert_rewrite("tests.house")
 
 from sandbox.stores import start_mongod, start_valkey, throwaway_folder  # noqa: E402
 from tests.house import House, Parts  # noqa: E402
+
+# Without the values of every variable in a traceback, which take seconds to print.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from pymongo.errors import DuplicateKeyError
 
 from domain import identity
 from domain.customers.documents import Customer
-from domain.gateway import Attempt, KeySpent, ask
+from domain.gateway import Attempt, KeySpent, Refused, ask
 from domain.kernel.database import parse
 from domain.runtime import Runtime
 
@@ -78,7 +78,8 @@ async def _ask(runtime: Runtime, customer: Customer) -> str | None:
             now=runtime.now,
             lease=runtime.policy.lease,
         )
-    except KeySpent:
+    except (KeySpent, Refused):
+        # Decided, and Stripe would only repeat itself: whoever asks next takes a new key.
         spent = customer.attempt.key
         following = await _attempt(runtime, customer.id, int(spent.rpartition(":")[2]) + 1)
         await customers.update_one(

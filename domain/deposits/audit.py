@@ -13,6 +13,7 @@ async def check(report: Report) -> None:
     """Beside traffic: what is read second was committed with, or before, what is read first."""
     await _credited_has_entry(report)
     await _entry_has_deposit(report)
+    await _review_has_entry(report)
 
 
 async def _credited_has_entry(report: Report) -> None:
@@ -29,3 +30,13 @@ async def _entry_has_deposit(report: Report) -> None:
         deposit = await Deposit.get_pymongo_collection().find_one({"_id": entry["operation"]})
         status = None if deposit is None else deposit["status"]
         report.expect(_INVARIANT, entry["operation"], DepositStatus.SUCCEEDED.value, status)
+
+
+async def _review_has_entry(report: Report) -> None:
+    """What waits for a person is booked, outside of every wallet."""
+    async for deposit in Deposit.get_pymongo_collection().find({"status": DepositStatus.NEEDS_REVIEW.value}):
+        entries = EntryRecord.get_pymongo_collection().find({"operation": deposit["_id"]}, {"ref": 1})
+        refs = [entry["ref"] async for entry in entries]
+        booked = any(ref.startswith(f"deposit:{deposit['_id']}:unexplained") for ref in refs)
+        if not booked:
+            report.expect(_INVARIANT, deposit["_id"], "an entry in platform:unexplained", refs)

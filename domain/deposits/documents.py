@@ -77,7 +77,8 @@ class Deposit(Operation[DepositStatus]):
             IndexModel(
                 [("payment_intent_id", ASCENDING)],
                 unique=True,
-                name="payment_intent",
-                partialFilterExpression={"payment_intent_id": {"$type": "string"}},
+                name="payment_intent_id",
+                # Any text, and no null. MongoDB does not see that an equality implies {"$type": "string"}.
+                partialFilterExpression={"payment_intent_id": {"$gt": ""}},
             ),
         ]

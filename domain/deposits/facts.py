@@ -10,8 +10,9 @@ from domain.gateway import PaymentIntent
 from domain.kernel.alerts import alert
 from domain.kernel.cipher import Cipher
 from domain.kernel.database import Tx, parse
+from domain.kernel.money import Money
 from domain.kernel.operations import Actor, Failure, move
-from domain.ledger import Account, Kind, NewEntry, Platform, Posting
+from domain.ledger import Account, AlreadyPosted, Kind, NewEntry, Platform, Posted, Posting
 
 S = DepositStatus
 _STATUSES: Final = {
@@ -67,7 +68,7 @@ async def _received(
 ) -> Deposit:
     """Stripe was paid: to the owner's wallet, once, with what was received."""
     known = deposit.payment_intent_id in (None, intent.id)
-    if deposit.status in (S.SUCCEEDED, S.NEEDS_REVIEW) and known:
+    if deposit.status is S.SUCCEEDED and known:
         return deposit
     agreed = (intent.received.amount, intent.received.currency) == (deposit.amount, deposit.currency)
     if not (known and agreed):
@@ -85,23 +86,8 @@ async def _received(
             "observed_at": observed_at,
         },
     )
-    await ledger.post(
-        tx,
-        NewEntry(
-            ref=f"deposit:{deposit.id}:succeeded",
-            kind=Kind.DEPOSIT,
-            currency=deposit.currency,
-            postings=[
-                Posting(
-                    Account.platform(Platform.STRIPE),
-                    Account.available(deposit.wallet),
-                    intent.received.amount,
-                )
-            ],
-            operation=deposit.id,
-            actor=actor.value,
-        ),
-    )
+    wallet = Account.available(deposit.wallet)
+    await _book(tx, deposit, intent.received, step="succeeded", destination=wallet, actor=actor)
     return settled
 
 
@@ -111,25 +97,10 @@ async def _unexplained(
     """Paid, but not what was agreed: the money is booked at once, and a person says whose it is."""
     # One for each intent, should a deposit ever be paid twice.
     first = deposit.payment_intent_id in (None, intent.id)
-    suffix = "unexplained" if first else f"unexplained:{intent.id}"
-    posted = await ledger.post(
-        tx,
-        NewEntry(
-            ref=f"deposit:{deposit.id}:{suffix}",
-            kind=Kind.DEPOSIT,
-            currency=intent.received.currency,
-            postings=[
-                Posting(
-                    Account.platform(Platform.STRIPE),
-                    Account.platform(Platform.UNEXPLAINED),
-                    intent.received.amount,
-                )
-            ],
-            operation=deposit.id,
-            actor=actor.value,
-        ),
-    )
-    if isinstance(posted, ledger.AlreadyPosted):
+    step = "unexplained" if first else f"unexplained:{intent.id}"
+    unexplained = Account.platform(Platform.UNEXPLAINED)
+    posted = await _book(tx, deposit, intent.received, step=step, destination=unexplained, actor=actor)
+    if isinstance(posted, AlreadyPosted):
         return deposit
     tx.after_commit.append(
         partial(alert, "DEPOSIT_NEEDS_REVIEW", deposit=deposit.id, payment_intent=intent.id)
@@ -147,6 +118,24 @@ async def _unexplained(
             "next_attempt_at": None,
             "observed_at": observed_at,
         },
+    )
+
+
+async def _book(
+    tx: Tx, deposit: Deposit, received: Money, *, step: str, destination: Account, actor: Actor
+) -> Posted | AlreadyPosted:
+    """What Stripe received moves from platform:stripe to `destination`, once for each step."""
+    stripe = Account.platform(Platform.STRIPE)
+    return await ledger.post(
+        tx,
+        NewEntry(
+            ref=f"deposit:{deposit.id}:{step}",
+            kind=Kind.DEPOSIT,
+            currency=received.currency,
+            postings=[Posting(stripe, destination, received.amount)],
+            operation=deposit.id,
+            actor=actor.value,
+        ),
     )
 
 

@@ -24,6 +24,8 @@ from domain.runtime import Runtime
 
 POLL_S: Final = 0.05
 CLOCK_SLACK: Final = timedelta(minutes=5)
+# Far beyond any longest pause, and far below where a timedelta overflows.
+DOUBLINGS_MAX: Final = 20
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,10 @@ async def create(runtime: Runtime, owner: str, command: CreateDeposit) -> Create
 async def ensure_intent(runtime: Runtime, deposit: Deposit) -> Deposit:
     """The deposit with its PaymentIntent, asked for under the stored key. Raises StripeTrouble."""
     while deposit.payment_intent_id is None and not deposit.is_settled:
-        customer = await customers.ensure(runtime, deposit.owner)
+        try:
+            customer = await customers.ensure(runtime, deposit.owner)
+        except Refused as refused:
+            return await _refuse(runtime, deposit, refused)
         if deposit.attempt is None:
             deposit = await _number(runtime, deposit, customer, 1)
         answered = await _ask(runtime, deposit, customer)
@@ -259,7 +264,7 @@ async def _refuse(runtime: Runtime, deposit: Deposit, refused: Refused) -> Depos
 async def _schedule(runtime: Runtime, deposit: Deposit) -> None:
     """Due again: one recheck after its making, then ever more rarely, for most are never paid."""
     policy = runtime.policy
-    pause = min(policy.recheck * 2**deposit.attempts_made, policy.recheck_max)
+    pause = min(policy.recheck * 2 ** min(deposit.attempts_made, DOUBLINGS_MAX), policy.recheck_max)
     await Deposit.get_pymongo_collection().update_one(
         {"_id": deposit.id, "next_attempt_at": deposit.next_attempt_at},
         {"$set": {"next_attempt_at": runtime.now() + pause}, "$inc": {"attempts_made": 1}},

@@ -27,7 +27,8 @@ CONCURRENT_MAX: Final = 30
 _READ: Final[Any] = {"max_network_retries": 2}
 
 stripe.enable_telemetry = False
-_log = structlog.get_logger("stripe")
+# Not "stripe": under that name the SDK itself logs, and is kept quiet.
+_log = structlog.get_logger("gateway")
 _SECONDS = Histogram("jobsphere_stripe_seconds", "Duration of calls to Stripe.", ["operation", "outcome"])
 Answer = TypeVar("Answer", bound=stripe.StripeObject)
 Parameters = ParamSpec("Parameters")

@@ -1,23 +1,30 @@
 """One house for the whole suite, swept clean between tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import redis.asyncio as redis
 import uvicorn
+from arq.constants import job_key_prefix
 from cryptography.fernet import Fernet
+from starlette.types import Receive, Scope, Send
 from ulid import ULID
 
 from domain import identity, reconciliation
+from domain.changes import Changes
 from domain.identity import NewPerson, Role
 from domain.ledger import Report
 from domain.runtime import Runtime
 from jobs import Sweep
-from sandbox.stores import Store
+from sandbox.stores import Store, start_valkey, throwaway_folder
+from sandbox.stripe.delivery import signature
 from server import worker
 from server.app import create_app
 from server.settings import Settings
@@ -25,8 +32,10 @@ from server.setup import prepare
 from tests.conformance import DeliveryRecorder
 from tests.house.clock import TestClock
 from tests.house.people import Person
+from tests.house.processes import Process
 from tests.house.sandbox import (
     CONNECT_WEBHOOK_SECRET,
+    NEW_WEBHOOK_SECRET,
     SECRET_KEY,
     WEBHOOK_SECRET,
     SandboxServer,
@@ -34,6 +43,8 @@ from tests.house.sandbox import (
     listening_socket,
 )
 
+# As in production: events must do their part. A test that wants deposits swept moves the clock.
+RECHECK = timedelta(minutes=1)
 WAIT_S_MAX = 20.0
 POLL_S = 0.02
 
@@ -49,9 +60,11 @@ class Parts:
 class House:
     """API and worker in this event loop, the sandbox in a thread, the stores in processes."""
 
-    def __init__(self, parts: Parts, settings: Settings, sandbox: SandboxServer, url: str) -> None:
+    def __init__(self, parts: Parts, values: Mapping[str, Any], sandbox: SandboxServer, url: str) -> None:
         self.parts = parts
-        self.settings = settings
+        self.settings = Settings(_env_file=None, **values)
+        # The same settings as another process would be given them.
+        self.environment = {name.upper(): str(value) for name, value in values.items()}
         self.sandbox = sandbox
         self.url = url
         self.clock = TestClock()
@@ -59,8 +72,10 @@ class House:
         self.stripe = StripeSide(sandbox.url)
         self.deliveries: DeliveryRecorder
         self.runtime: Runtime
+        self.changes: Changes
         self._worker: asyncio.Task[None] | None = None
         self._worker_stop = asyncio.Event()
+        self._requests = 0
 
     @classmethod
     @asynccontextmanager
@@ -69,15 +84,18 @@ class House:
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
         sandbox = SandboxServer(url)
         sandbox.start()
-        house = cls(parts, _settings(parts, sandbox.url), sandbox, url)
+        house = cls(parts, _values(parts, sandbox.url), sandbox, url)
         await prepare(house.settings)
         app, _ = create_app(house.settings, now=house.clock)
         house.deliveries = DeliveryRecorder(app)
-        server = uvicorn.Server(uvicorn.Config(house.deliveries, log_config=None, access_log=False))
+        config = uvicorn.Config(house._serve, interface="asgi3", log_config=None, access_log=False)
+        server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([bound]))
         try:
             await house.until(lambda: _is_up(house))
             house.runtime = server.lifespan.state["runtime"]
+            house.runtime = server.lifespan.state["runtime"] = house.with_policy(recheck=RECHECK)
+            house.changes = server.lifespan.state["changes"]
             await house.start_worker()
             yield house
         finally:
@@ -128,7 +146,23 @@ class House:
 
     async def pay(self, deposit: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
         """Confirm the deposit's intent at Stripe, as its payer's browser would."""
-        return await self.stripe.confirm(deposit["clientSecret"].partition("_secret_")[0], card)
+        return await self.stripe.confirm(intent_of(deposit), card)
+
+    async def deliver(
+        self,
+        event: Mapping[str, Any] | bytes,
+        *,
+        secret: str = WEBHOOK_SECRET,
+        route: str = "/webhooks/stripe",
+        age_s: float = 0,
+        header: str | None = None,
+    ) -> httpx.Response:
+        """One delivery, signed as Stripe does unless `header` says otherwise ("" for none)."""
+        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+        if header is None:
+            header = signature(body, secret, timestamp=int(time.time() - age_s))
+        headers = {"Stripe-Signature": header} if header else {}
+        return await self.http.post(f"{self.url}{route}", content=body, headers=headers)
 
     async def settled(self, person: Person, deposit: dict[str, Any]) -> dict[str, Any]:
         """The deposit once it is settled."""
@@ -150,6 +184,61 @@ class House:
             while not (answer := await condition()):  # noqa: ASYNC110 - what others do has no event here
                 await asyncio.sleep(POLL_S)
             return answer
+
+    @asynccontextmanager
+    async def process(self, *command: str, **settings: str) -> AsyncIterator[Process]:
+        """`jobsphere <command>` as a process of its own, under the house's settings and `settings`."""
+        changed = {name.upper(): value for name, value in settings.items()}
+        process = await Process.start(*command, environment=self.environment | changed)
+        try:
+            yield process
+        finally:
+            await process.stop()
+
+    @asynccontextmanager
+    async def redis_away(self) -> AsyncIterator[None]:
+        """Redis is stopped, and starts again, empty, at the same address."""
+        valkey = self.parts.valkey
+        valkey.stop()
+        try:
+            yield
+        finally:
+            with throwaway_folder() as folder:
+                valkey.process = start_valkey(folder / "redis", valkey.port, throwaway=True).process
+
+    async def empty_redis(self) -> None:
+        async with self._redis() as client:
+            await client.flushall()
+
+    async def jobs(self, prefix: str = job_key_prefix) -> int:
+        """How many jobs the worker was rung for and has not done; with another prefix, in another state."""
+        async with self._redis() as client:
+            return len(await client.keys(f"{prefix}*"))
+
+    def _redis(self) -> Any:
+        return redis.from_url(self.parts.valkey.url)  # type: ignore[no-untyped-call]  # redis-py 5 left it bare
+
+    async def end_transactions(self) -> None:
+        """What MongoDB does by itself a minute after a process died within a transaction."""
+        await self.runtime.database.client.admin.command("killAllSessions", [])
+
+    @asynccontextmanager
+    async def mongo_failing(
+        self, command: str, collection: str, *, times: int, error_code: int = 2
+    ) -> AsyncIterator[None]:
+        """MongoDB refuses the next `times` such commands, by an error that is no race."""
+        fail_point = {"configureFailPoint": "failCommand"}
+        data = {
+            "failCommands": [command],
+            "namespace": f"{self.settings.mongodb_database}.{collection}",
+            "errorCode": error_code,
+        }
+        admin = self.runtime.database.client.admin
+        await admin.command({**fail_point, "mode": {"times": times}, "data": data})
+        try:
+            yield
+        finally:
+            await admin.command({**fail_point, "mode": "off"})
 
     # ------------------------------------------------------------------ what is there
 
@@ -185,12 +274,32 @@ class House:
         """Empty stores, a healthy sandbox, real time."""
         self.clock.ahead *= 0
         await self.stripe.reset()
-        for name in await self.runtime.database.mongo.list_collection_names():
-            if name != "leases":
-                await self.collection(name).delete_many({})
-        client = redis.from_url(self.parts.valkey.url)  # type: ignore[no-untyped-call]  # redis-py 5 left it bare
-        await client.flushall()
-        await client.aclose()
+        await self.until(self._answered_everybody)
+        await self.empty_redis()
+        # First what handlers and the sweep start from: one that is still at it finds nothing to do any more.
+        for name in ("webhook_events", "deposits"):
+            await self.collection(name).delete_many({})
+        names = await self.runtime.database.mongo.list_collection_names()
+        await asyncio.gather(*(self.collection(name).delete_many({}) for name in names))
+
+    async def _answered_everybody(self) -> bool:
+        """No delivery of the test before is under way."""
+        return self._requests == 0
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The API, counting the requests that it is at."""
+        asked = scope["type"] == "http"
+        self._requests += asked
+        try:
+            await self.deliveries(scope, receive, send)
+        finally:
+            self._requests -= asked
+
+
+def intent_of(deposit: Mapping[str, Any]) -> str:
+    """The id of a deposit's PaymentIntent, as its payer knows it."""
+    intent_id: str = deposit["clientSecret"].partition("_secret_")[0]
+    return intent_id
 
 
 async def _is_up(house: House) -> bool:
@@ -200,14 +309,14 @@ async def _is_up(house: House) -> bool:
         return False
 
 
-def _settings(parts: Parts, stripe_url: str) -> Settings:
-    values: dict[str, Any] = {
+def _values(parts: Parts, stripe_url: str) -> dict[str, Any]:
+    return {
         "mongodb_url": parts.mongod.url,
         "mongodb_database": "house",
         "redis_url": parts.valkey.url,
         "stripe_secret_key": SECRET_KEY,
         "stripe_api_base": stripe_url,
-        "stripe_webhook_secrets": WEBHOOK_SECRET,
+        "stripe_webhook_secrets": f"{NEW_WEBHOOK_SECRET},{WEBHOOK_SECRET}",
         "stripe_connect_webhook_secrets": CONNECT_WEBHOOK_SECRET,
         "stripe_requests_per_second": 1000,
         "stripe_timeout_seconds": 5,
@@ -218,4 +327,3 @@ def _settings(parts: Parts, stripe_url: str) -> Settings:
         "sweep_interval_seconds": 0.25,
         "webhook_retry_delays_seconds": "0.1,0.2,0.5,1,2,4,8",
     }
-    return Settings(_env_file=None, **values)

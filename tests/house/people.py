@@ -150,6 +150,13 @@ class Subscription:
                 data: dict[str, Any] = message["payload"]["data"]
                 return data
 
+    async def refusal(self, timeout_s: float = 10) -> str:
+        """The code of the error that is all that comes."""
+        async with asyncio.timeout(timeout_s):
+            message = orjson.loads(await self._socket.recv())
+        errors = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
+        return str(errors[0]["extensions"]["code"])
+
     async def until_complete(self) -> list[dict[str, Any]]:
         """Everything up to the completion."""
         seen = []

@@ -1,0 +1,238 @@
+"""What went wrong in the product before this one: each fault by its name, so that it never comes back."""
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+from bson import Decimal128
+
+from domain.runtime import Policy
+from jobs import Sweep
+from tests.house import House, Person, intent_of
+
+EVERYTHING = """
+{
+  me { id createdAt deposits { edges { node { id amount { amount display } received { amount } } } } }
+  wallets {
+    available { amount display } held { amount } incoming { amount }
+    transactions { edges { node {
+      sequence amount { amount } heldDelta { amount } availableAfter { amount } heldAfter { amount }
+    } } }
+  }
+}
+"""
+
+
+async def event_of(house: House, deposit: dict[str, Any]) -> dict[str, Any]:
+    """The inbox's event that says this deposit was paid."""
+
+    async def there() -> Any:
+        criteria = {"object_id": intent_of(deposit), "type": "payment_intent.succeeded"}
+        return await house.collection("webhook_events").find_one(criteria)
+
+    event: dict[str, Any] = await house.until(there)
+    return event
+
+
+async def test_double_credit_on_a_repeated_event(house: House) -> None:
+    ada = await house.customer()
+    deposit = await ada.deposits(usd=25_00)
+    await house.stripe.webhooks(duplicate=10, shuffle=True)
+    await house.pay(deposit)
+    await house.settled(ada, deposit)
+    await house.stripe.redeliver_last(times=10)
+    await house.stripe.control(f"/events/{(await event_of(house, deposit))['_id']}/redeliver")
+
+    async def all_delivered() -> bool:
+        deliveries = (await house.stripe.state())["deliveries"]
+        return all(delivery["due"] is None for delivery in deliveries)
+
+    await house.until(all_delivered)
+    await house.quiet()
+    assert await ada.available() == 25_00
+    assert await house.count("entries") == 1
+    assert await house.ledger_is_sound()
+
+
+async def test_deposit_lost_when_a_handler_fails(house: House) -> None:
+    ada = await house.customer()
+    deposit = await ada.deposits(usd=25_00)
+    async with house.mongo_failing("insert", "entries", times=3):
+        await house.pay(deposit)
+
+        async def has_failed() -> bool:
+            return bool((await event_of(house, deposit))["status"] == "FAILED")
+
+        await house.until(has_failed)
+        # Nothing of a failed handling stays behind: not the state, not the balance.
+        assert (await ada.deposit(deposit["id"]))["status"] == "REQUIRES_PAYMENT"
+        assert await ada.available() == 0
+        settled = await house.settled(ada, deposit)
+
+    assert settled["history"][-1]["actor"] == "webhook"
+    event = await event_of(house, deposit)
+    assert (event["status"], event["attempts"], event["error"]) == ("PROCESSED", 4, None)
+    assert await ada.available() == 25_00
+    assert await house.ledger_is_sound()
+
+
+async def test_an_event_that_always_fails_is_kept_and_told(house: House) -> None:
+    """After eight attempts a person is called. The event is still there, and so is the money at Stripe."""
+    ada = await house.customer()
+    deposit = await ada.deposits(usd=25_00)
+    alerts = 'jobsphere_alerts_total{code="WEBHOOK_EVENT_DEAD"}'
+    before = await metric(house, alerts)
+    async with house.mongo_failing("insert", "entries", times=8):
+        await house.pay(deposit)
+
+        async def is_dead() -> bool:
+            # Each wait is longer than the one before; here they pass at once.
+            event = await event_of(house, deposit)
+            if event["status"] == "FAILED" and event["next_attempt_at"] > house.clock():
+                house.clock.advance(seconds=(event["next_attempt_at"] - house.clock()).total_seconds())
+            return bool(event["status"] == "DEAD")
+
+        await house.until(is_dead)
+        event = await event_of(house, deposit)
+        assert (event["attempts"], event["error"]) == (8, "OperationFailure")
+        assert event["next_attempt_at"] is None
+        assert await metric(house, alerts) == before + 1
+        assert await ada.available() == 0
+
+    # The deposit itself is looked at as ever: nothing is lost by a dead event.
+    house.clock.advance(minutes=2)
+    await house.settled(ada, deposit)
+    assert await ada.available() == 25_00
+
+
+async def test_waits_between_attempts_grow(house: House) -> None:
+    ada = await house.customer()
+    deposit = await ada.deposits(usd=25_00)
+    await house.quiet()
+    delays = Policy().webhook_retry_delays
+    sweep = Sweep(house.with_policy(webhook_retry_delays=delays), interval_s=60)
+    await house.stop_worker()
+    try:
+        async with house.mongo_failing("insert", "entries", times=1000):
+            await house.pay(deposit)
+            await event_of(house, deposit)
+            house.clock.advance(seconds=4)  # nobody heard the bell: due when its lease ends
+            for delay in delays:
+                before = house.clock()
+                await sweep.once()
+                event = await event_of(house, deposit)
+                assert before + delay <= event["next_attempt_at"] <= house.clock() + delay
+                house.clock.advance(seconds=delay.total_seconds() + 1)
+        await sweep.once()
+    finally:
+        await house.start_worker()
+
+    assert (await event_of(house, deposit))["status"] == "PROCESSED"
+    assert (await house.collection("wallets").find_one({"owner": ada.id}))["available"] == 25_00
+
+
+async def metric(house: House, name: str) -> float:
+    """A counter's value; 0 before its first count."""
+    lines = (await house.http.get(f"{house.url}/metrics")).text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
+
+
+async def test_money_in_floats(house: House) -> None:
+    """Neither a stored number nor one on the wire is a float: 0.1 + 0.2 can go wrong nowhere."""
+    ada, edith = await house.customer(), await house.admin()
+    for amount, currency, card in [
+        (10_10, "USD", "pm_card_visa"),
+        (20_20, "USD", "pm_card_visa"),
+        (30_30, "EUR", "pm_card_visa"),
+        (40_40, "USD", "pm_card_chargeDeclined"),
+    ]:
+        deposit = (await ada.create_deposit(amount, currency=currency))["deposit"]
+        await house.pay(deposit, card)
+        await house.reaches(ada, deposit, "SUCCEEDED", "FAILED")
+    await house.quiet()
+
+    seen = set()
+    for name in await house.runtime.database.mongo.list_collection_names():
+        async for document in house.collection(name).find():
+            seen.add(name)
+            assert floats_in(document, name) == []
+    assert {"deposits", "wallets", "entries", "statement_lines", "webhook_events", "customers"} <= seen
+
+    for person, query in [(ada, EVERYTHING), (edith, "{ ledgerReport { wallets entries ok } }")]:
+        response = await house.http.post(
+            f"{house.url}/graphql", json={"query": query}, headers=person.headers
+        )
+        assert floats_in(orjson.loads(response.content), "answer") == []
+    for request in (await house.stripe.state())["requests"]:
+        assert "." not in str(request["parameters"].get("amount", ""))
+    assert await ada.available() == 30_30
+
+
+def floats_in(value: Any, path: str) -> list[str]:
+    """Paths of whatever is a binary or a decimal fraction."""
+    if isinstance(value, float | Decimal128):
+        return [path]
+    if isinstance(value, dict):
+        return [found for name, item in value.items() for found in floats_in(item, f"{path}.{name}")]
+    if isinstance(value, list):
+        return [found for item in value for found in floats_in(item, f"{path}[]")]
+    return []
+
+
+@pytest.mark.parametrize("card", ["pm_card_authenticationRequired", "pm_card_chargeDeclined"])
+async def test_credit_before_the_money_is_paid(house: House, card: str) -> None:
+    ada = await house.customer()
+    await credited_nothing(house, ada, await ada.deposits(usd=25_00), "REQUIRES_PAYMENT")
+    deposit = await ada.deposits(usd=25_00)
+    await house.pay(deposit, card)
+    await credited_nothing(house, ada, deposit, "REQUIRES_ACTION", "FAILED")
+
+    # Whoever says so unsigned, or signs with a secret of their own, is not believed.
+    [intent] = [
+        one for one in await house.stripe.objects("payment_intent") if one["id"] == intent_of(deposit)
+    ]
+    forged = {
+        "id": "evt_forged",
+        "object": "event",
+        "type": "payment_intent.succeeded",
+        "livemode": False,
+        "data": {"object": {**intent, "status": "succeeded", "amount_received": 25_00}},
+    }
+    assert (await house.deliver(forged, header="")).status_code == 400
+    assert (await house.deliver(forged, secret="whsec_of_somebody_else")).status_code == 400
+    house.clock.advance(minutes=2)
+    await credited_nothing(house, ada, deposit, "REQUIRES_ACTION", "FAILED")
+
+
+async def credited_nothing(house: House, ada: Person, deposit: dict[str, Any], *statuses: str) -> None:
+    present = await house.reaches(ada, deposit, *statuses)
+    await house.quiet()
+    assert present["received"]["amount"] == 0
+    assert await ada.available() == 0
+    assert await house.count("entries") == 0
+
+
+async def test_balances_saved_as_absolute_values(house: House) -> None:
+    """Credits that read the same balance at the same time: each of them lands."""
+    ada = await house.customer()
+    deposits = [await ada.deposits(usd=1_00 + cents) for cents in range(12)]
+    await house.stripe.webhooks(drop=1)
+    for deposit in deposits:
+        await house.pay(deposit)
+    events = [
+        event for event in await house.stripe.objects("event") if event["type"] == "payment_intent.succeeded"
+    ]
+
+    await asyncio.gather(*(house.deliver(event) for event in events))
+    for deposit in deposits:
+        await house.settled(ada, deposit)
+
+    assert await ada.available() == sum(1_00 + cents for cents in range(12))
+    lines = await house.collection("statement_lines").find().sort("_id.s").to_list()
+    assert [line["_id"]["s"] for line in lines] == list(range(1, 13))
+    running = 0
+    for line in lines:
+        running += line["available_delta"]
+        assert line["available_after"] == running
+    assert await house.ledger_is_sound()

@@ -1,0 +1,187 @@
+"""A process that dies between any two of its steps leaves nothing behind, or everything; and what is asked
+again is then completed, once.
+
+A coroutine is driven to its n-th await and never resumed: no line of it runs any more, no `finally` either.
+"""
+
+import asyncio
+import contextlib
+import sys
+import types
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from dataclasses import replace
+from typing import Any
+
+from domain import deposits
+from domain.deposits import CreateDeposit
+from domain.gateway import GatewayConfig, StripeGateway
+from domain.kernel.database import Tx
+from domain.kernel.operations import Actor
+from domain.runtime import Runtime
+from tests.house import House, intent_of
+from tests.house.sandbox import SECRET_KEY
+
+STEPS_MAX = 400
+
+
+@contextlib.asynccontextmanager
+async def killed_at(step: int, work: Coroutine[Any, Any, Any]) -> AsyncIterator[bool]:
+    """Within the block `work` lies dead at its await number `step`; False when it came to its end before.
+
+    Behind the block it is buried: cancelled, so that its connections go back.
+    """
+    death, burial = asyncio.Event(), asyncio.Event()
+    process = asyncio.create_task(_process(work, step, death, burial))
+    dying = asyncio.create_task(death.wait())
+    await asyncio.wait([process, dying], return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if not death.is_set():
+            await process
+        yield death.is_set()
+    finally:
+        burial.set()
+        dying.cancel()
+        await asyncio.gather(process, dying, return_exceptions=True)
+
+
+async def _process(
+    work: Coroutine[Any, Any, Any], step: int, death: asyncio.Event, burial: asyncio.Event
+) -> None:
+    if await _driven(work, work.send, None, awaits=step):
+        return
+    death.set()
+    while not burial.is_set():
+        # A timeout that it had set may still go off: the dead do not hear it.
+        with contextlib.suppress(asyncio.CancelledError):
+            await burial.wait()
+    await _driven(work, work.throw, asyncio.CancelledError(), awaits=sys.maxsize)
+
+
+@types.coroutine
+def _driven(
+    work: Coroutine[Any, Any, Any], resume: Callable[[Any], Any], message: Any, *, awaits: int
+) -> Generator[Any, None, bool]:
+    """Whether `work`, resumed by `message`, came to its end before its await number `awaits`."""
+    try:
+        for _ in range(awaits):
+            waits_for = resume(message)
+            try:
+                yield waits_for
+            except asyncio.CancelledError as cancelled:
+                resume, message = work.throw, cancelled
+            else:
+                resume, message = work.send, None
+    except StopIteration:
+        return True
+    return False
+
+
+# ------------------------------------------------------------------ settling
+
+
+async def books(house: House, deposit_id: str) -> tuple[str, int, int, int, int]:
+    """Status, received, balance, entries and lines, as one snapshot shows them."""
+
+    async def work(tx: Tx) -> tuple[str, int, int, int, int]:
+        deposit = await house.collection("deposits").find_one({"_id": deposit_id}, session=tx.session)
+        wallet = await house.collection("wallets").find_one({"_id": deposit["wallet"]}, session=tx.session)
+        entries = await house.collection("entries").count_documents(
+            {"operation": deposit_id}, session=tx.session
+        )
+        lines = await house.collection("statement_lines").count_documents(
+            {"operation": deposit_id}, session=tx.session
+        )
+        return deposit["status"], deposit["received"], wallet["available"], entries, lines
+
+    return await house.runtime.database.transact(work)
+
+
+async def test_settling_is_done_wholly_or_not_at_all(house: House) -> None:
+    nothing, everything = ("REQUIRES_PAYMENT", 0, 0, 0, 0), ("SUCCEEDED", 25_00, 25_00, 1, 1)
+    await house.stop_worker()
+    await house.stripe.webhooks(drop=1)
+    outcomes = []
+    try:
+        for step in range(STEPS_MAX):
+            ada = await house.customer()
+            deposit = await ada.deposits(usd=25_00)
+            await house.pay(deposit)
+            intent = await house.runtime.gateway.payment_intent(intent_of(deposit))
+
+            def settle(intent: Any = intent) -> Coroutine[Any, Any, None]:
+                return deposits.settle(house.runtime, intent, observed_at=house.clock(), actor=Actor.WORKER)
+
+            async with killed_at(step, settle()) as died:
+                await house.end_transactions()
+                outcomes.append(await books(house, deposit["id"]))
+                assert outcomes[-1] in (nothing, everything), step
+                await settle()
+                assert await books(house, deposit["id"]) == everything, step
+            assert await books(house, deposit["id"]) == everything, step
+            if not died:
+                break
+    finally:
+        await house.start_worker()
+
+    assert not died
+    # It died before its commit, and it died after it: the test saw both.
+    assert outcomes[0] == nothing
+    assert outcomes[-2] == outcomes[-1] == everything
+    assert await house.ledger_is_sound()
+
+
+# ------------------------------------------------------------------ asking Stripe
+
+
+async def test_a_deposit_that_was_begun_is_finished_by_its_replay(house: House) -> None:
+    """Before, within and after the calls to Stripe: one deposit, one customer and one intent in the end."""
+    await house.stop_worker()
+    made_before_the_replay = set()
+    try:
+        for step in range(STEPS_MAX):
+            await house.sweep_clean()
+            ada = await house.customer()
+            command = CreateDeposit(amount=25_00, currency="USD", idempotency_key="rent")
+            async with (
+                own_line_to_stripe(house) as runtime,
+                killed_at(step, deposits.create(runtime, ada.id, command)) as died,
+            ):
+                made_before_the_replay.add(
+                    (await house.count("deposits"), len(await house.stripe.objects("payment_intent")))
+                )
+                await house.end_transactions()
+                # Whoever was killed keeps its lease until it runs out.
+                house.clock.advance(seconds=house.settings.lease_seconds + 1)
+                payload = await ada.create_deposit(25_00, key="rent")
+                while payload["userErrors"]:  # the dead one's call is still under way at Stripe
+                    assert payload["userErrors"][0]["code"] == "PAYMENT_PROVIDER_UNAVAILABLE"
+                    payload = await ada.create_deposit(25_00, key="rent")
+            await one_of_each(house, payload["deposit"])
+            if not died:
+                break
+    finally:
+        await house.start_worker()
+
+    assert not died
+    # It died before there was anything, with only the deposit, and with the intent too.
+    assert made_before_the_replay == {(0, 0), (1, 0), (1, 1)}
+
+
+@contextlib.asynccontextmanager
+async def own_line_to_stripe(house: House) -> AsyncIterator[Runtime]:
+    """As a process of its own would have it: on the connections of the dead, others would wait for ever."""
+    config = GatewayConfig(secret_key=SECRET_KEY, api_base=house.sandbox.url, requests_per_second=1000)
+    gateway = StripeGateway(config, cipher=house.runtime.cipher, now=house.clock)
+    try:
+        yield replace(house.runtime, gateway=gateway)
+    finally:
+        await gateway.close()
+
+
+async def one_of_each(house: House, deposit: dict[str, Any]) -> None:
+    assert deposit["status"] == "REQUIRES_PAYMENT"
+    [intent] = await house.stripe.objects("payment_intent")
+    assert intent["metadata"]["deposit_id"] == deposit["id"]
+    assert intent["client_secret"] == deposit["clientSecret"]
+    assert len(await house.stripe.objects("customer")) == 1
+    assert await house.count("deposits") == await house.count("customers") == 1
