@@ -13,6 +13,13 @@ PYTEST_ARGS ?=
 # .venv is used, whatever else is activated; and modules stay compiled, which makes starts three times faster.
 unexport VIRTUAL_ENV CONDA_PREFIX UV_SYSTEM_PYTHON PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 
+# A company's own certificate authority stands in the system's store, where uv and npm do not look by themselves.
+CERTIFICATES := $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt))
+ifneq ($(CERTIFICATES),)
+export UV_SYSTEM_CERTS ?= true
+export NODE_EXTRA_CA_CERTS ?= $(CERTIFICATES)
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench setup lock
 
