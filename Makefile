@@ -30,7 +30,7 @@ run: setup ## Start everything on this machine, until Ctrl-C: stores, Stripe san
 	@exec $(BIN)/jobsphere up --parent $$PPID
 
 test: setup ## Run the tests; PYTEST_ARGS="-k deposit" for some of them
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n logical --maxprocesses 4 $(PYTEST_ARGS)
 
 check: setup ## Lint, formatting, types, layers, and whether schema.graphql is up to date
 	$(BIN)/ruff check .

@@ -12,14 +12,14 @@ COLLECTION: Final = "leases"
 
 async def hold(database: Database, name: str, *, holder: str, now: datetime, lease: timedelta) -> bool:
     """Take or renew the lease `name`; False while another holder's has not run out."""
+    leases = database.mongo[COLLECTION]
+    mine = {"_id": name, "$or": [{"holder": holder}, {"until": {"$lte": now}}]}
+    update = {"$set": {"holder": holder, "until": now + lease}}
     try:
-        await database.mongo[COLLECTION].update_one(
-            {"_id": name, "$or": [{"holder": holder}, {"until": {"$lte": now}}]},
-            {"$set": {"holder": holder, "until": now + lease}},
-            upsert=True,
-        )
-    except DuplicateKeyError:  # the lease is there, and neither ours nor over
-        return False
+        await leases.update_one(mine, update, upsert=True)
+    except DuplicateKeyError:
+        # It is there: another holder's, or made this very moment by a task of our own.
+        return (await leases.update_one(mine, update)).matched_count == 1
     return True
 
 

@@ -41,10 +41,10 @@ h1 { margin: 0; font-size: 2rem } p { margin: .25rem 0 1.25rem; color: var(--sof
 p.good { color: var(--good) } p.bad { color: var(--bad) } form { display: grid; gap: .6rem }
 button { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem; padding: .8rem 1rem;
   border: 1px solid var(--line); border-radius: 8px; background: none; color: inherit; font: inherit;
-  cursor: pointer }
+  cursor: pointer; text-align: left }
 button:first-child { background: var(--accent); border-color: var(--accent); color: #fff }
 button:hover, button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
-small { opacity: .75; font-variant-numeric: tabular-nums }
+small { opacity: .75; font-variant-numeric: tabular-nums; white-space: nowrap }
 footer { margin-top: 1.5rem; font-size: .8rem; color: var(--soft) }
 """
 

@@ -1,10 +1,13 @@
 """The sweep: does what is due though nobody rang, one process at a time, and a dead one is succeeded."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from domain.kernel import lease
 from jobs import Sweep
 from tests.house import House, Person
 
@@ -79,6 +82,20 @@ async def test_a_process_that_ends_gives_its_lease_back(house: House) -> None:
         assert await house.count("leases") == 0
     finally:
         await house.start_worker()
+
+
+async def test_all_tasks_of_one_holder_hold_the_lease_from_its_first_moment(house: House) -> None:
+    """They race to make it: whoever comes second must see that it is its own."""
+
+    async def hold(name: str, holder: str) -> bool:
+        minute = timedelta(minutes=1)
+        return await lease.hold(
+            house.runtime.database, name, holder=holder, now=house.runtime.now(), lease=minute
+        )
+
+    for name in ("first", "second", "third"):
+        held = await asyncio.gather(*(hold(name, holder) for holder in ("one", "other") for _ in range(10)))
+        assert sorted([set(held[:10]), set(held[10:])], key=str) == [{False}, {True}]
 
 
 async def test_a_bell_that_nobody_heard_is_made_up_for(house: House, ada: Person) -> None:
