@@ -2,8 +2,9 @@
 
 from domain.deposits import audit, events
 from domain.deposits.documents import MACHINE, Deposit, DepositStatus
+from domain.deposits.intents import settle
 from domain.deposits.reads import client_secret, find, find_many, incoming, page_of, waiting_for
-from domain.deposits.service import Created, CreateDeposit, claim_next, create, look_again, settle
+from domain.deposits.service import Created, CreateDeposit, claim_next, create, look_again
 
 DOCUMENTS = (Deposit,)
 

@@ -15,6 +15,14 @@ async def find(deposit_id: str) -> Deposit | None:
     return None if row is None else parse(Deposit, row)
 
 
+async def get(deposit_id: str) -> Deposit:
+    """Raises LookupError: only for ids that were read before."""
+    row = await Deposit.get_pymongo_collection().find_one({"_id": deposit_id})
+    if row is None:
+        raise LookupError(deposit_id)
+    return parse(Deposit, row)
+
+
 async def find_many(deposit_ids: Sequence[str]) -> dict[str, Deposit]:
     rows = await Deposit.get_pymongo_collection().find({"_id": {"$in": list(deposit_ids)}}).to_list()
     return {row["_id"]: parse(Deposit, row) for row in rows}
