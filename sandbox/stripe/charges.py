@@ -45,7 +45,7 @@ def make(tx: Tx, intent: Object, stored: Stored, *, decline: Decline | None, aut
             "amount_captured": intent["amount"] if paid else 0,
             "amount_refunded": 0,
             "billing_details": stored.body["billing_details"],
-            "calculated_statement_descriptor": "JOBSPHERE" if paid else None,
+            "calculated_statement_descriptor": "SANDBOX" if paid else None,
             "captured": paid,
             "created": tx.now,
             "currency": intent["currency"],

@@ -96,7 +96,8 @@ async def transmit(answer: Answer, receive: Receive, send: Send) -> None:
         case Transmission.RESET:
             await _reset(receive)
         case Transmission.NEVER:
-            with contextlib.suppress(TimeoutError):
+            # A server that stops cancels what still runs: this one has nothing left to do but to break off.
+            with contextlib.suppress(TimeoutError, asyncio.CancelledError):
                 await asyncio.wait_for(_gone(receive), TIMEOUT_S_MAX)
             await _reset(receive)
 
