@@ -15,7 +15,15 @@ import resolvers.wallets
 from domain.identity import SignOut
 from domain.kernel.errors import DomainError
 from schema.books import LedgerReport
-from schema.deposits import CreateDepositInput, CreateDepositPayload, Deposit
+from schema.deposits import (
+    CancelDepositInput,
+    CancelDepositPayload,
+    CreateDepositInput,
+    CreateDepositPayload,
+    Deposit,
+    ResolveDepositInput,
+    ResolveDepositPayload,
+)
 from schema.identity import (
     RefreshSessionInput,
     Session,
@@ -104,6 +112,27 @@ class Mutation:
         except DomainError as error:
             return CreateDepositPayload(user_errors=[user_error(error)])
         return CreateDepositPayload.of(created)
+
+    @strawberry.mutation(
+        description="Cancel a deposit that nobody paid yet; again is no change. A payment that races it wins."
+    )
+    async def cancel_deposit(self, info: Info, input: CancelDepositInput) -> CancelDepositPayload:
+        try:
+            canceled = await resolvers.deposits.cancel_deposit(info.context, input.id)
+        except DomainError as error:
+            return CancelDepositPayload(user_errors=[user_error(error)])
+        return CancelDepositPayload.of(canceled)
+
+    @strawberry.mutation(
+        description="ADMIN. Decide about money that was received for a deposit, but not as agreed: the receipt "
+        "that waits longest. The same decision again is no change."
+    )
+    async def resolve_deposit(self, info: Info, input: ResolveDepositInput) -> ResolveDepositPayload:
+        try:
+            resolved = await resolvers.deposits.resolve_deposit(info.context, input.to_command())
+        except DomainError as error:
+            return ResolveDepositPayload(user_errors=[user_error(error)])
+        return ResolveDepositPayload.of(resolved)
 
 
 @strawberry.type(description="The state now, then changes; intermediate ones may be merged, the last is not.")

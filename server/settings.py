@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     currencies: Texts = ("USD",)
     deposit_min: int = Field(default=100, gt=0)
     deposit_max: int = Field(default=1_000_000, gt=0)
+    deposit_expiry_hours: float = Field(default=24, gt=0)
 
     lease_seconds: float = Field(default=15, gt=0)
     sweep_interval_seconds: float = Field(default=60, gt=0)
@@ -136,6 +137,7 @@ class Settings(BaseSettings):
             currencies=self.currencies,
             deposit_min=self.deposit_min,
             deposit_max=self.deposit_max,
+            deposit_expiry=timedelta(hours=self.deposit_expiry_hours),
             lease=timedelta(seconds=self.lease_seconds),
             recheck=timedelta(seconds=self.sweep_interval_seconds),
             webhook_retry_delays=tuple(timedelta(seconds=s) for s in self.webhook_retry_delays_seconds),

@@ -20,7 +20,12 @@ class Handler:
 
 _PAYMENT_INTENT = Handler(gather=deposits.events.gather, apply=deposits.events.apply)
 
+_REFUND = Handler(gather=deposits.events.gather_refund, apply=deposits.events.apply_refund)
+
 HANDLERS: Final[Mapping[tuple[Endpoint, str], Handler]] = {
-    (Endpoint.PLATFORM, f"payment_intent.{change}"): _PAYMENT_INTENT
-    for change in ("succeeded", "payment_failed", "processing", "requires_action", "canceled")
+    **{
+        (Endpoint.PLATFORM, f"payment_intent.{change}"): _PAYMENT_INTENT
+        for change in ("succeeded", "payment_failed", "processing", "requires_action", "canceled")
+    },
+    **{(Endpoint.PLATFORM, f"refund.{change}"): _REFUND for change in ("created", "updated", "failed")},
 }

@@ -1,16 +1,17 @@
 """Stripe: the only importer of its SDK."""
 
-from domain.gateway.asking import ask
+from domain.gateway.asking import Find, ask
 from domain.gateway.attempts import Attempt, NotSendable
 from domain.gateway.client import API_VERSION, GatewayConfig, StripeGateway
 from domain.gateway.errors import KeySpent, Misuse, NotDone, Refused, StripeTrouble, Unknown
-from domain.gateway.objects import PaymentError, PaymentIntent
+from domain.gateway.objects import PaymentError, PaymentIntent, Refund
 from domain.gateway.signatures import BadDelivery, verified_event
 
 __all__ = [
     "API_VERSION",
     "Attempt",
     "BadDelivery",
+    "Find",
     "GatewayConfig",
     "KeySpent",
     "Misuse",
@@ -18,6 +19,7 @@ __all__ = [
     "NotSendable",
     "PaymentError",
     "PaymentIntent",
+    "Refund",
     "Refused",
     "StripeGateway",
     "StripeTrouble",

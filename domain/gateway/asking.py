@@ -5,7 +5,7 @@ before the call the attempt is marked unknown, and only an answer which says tha
 that back. So a process that dies at any line leaves behind what is true.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -26,24 +26,27 @@ async def ask(
     collection: AsyncCollection[Row],
     subject: str,
     *,
-    answer_field: str,
+    answer_field: str | None = None,
+    criteria: Mapping[str, Any] | None = None,
     send: Send[Made],
     find: Find[Made],
     now: Clock,
     lease: timedelta,
 ) -> Made | None:
-    """What Stripe made, or found, for the document `subject`, whose `answer_field` is still null.
+    """What Stripe made, or found, for the document `subject`, whose `answer_field`, if any, is still null.
 
-    None when another worker is asking, or an answer is stored by now. Raises StripeTrouble: Refused and
-    KeySpent are decided, everything else is to be asked again. The caller stores the answer.
+    None when another worker is asking, an answer is stored by now, or the document is no longer as `criteria`
+    say. Raises StripeTrouble: Refused and KeySpent are decided, everything else is to be asked again. The
+    caller stores the answer.
     """
     lease_until = now() + lease
     row = await collection.find_one_and_update(
         {
             "_id": subject,
-            answer_field: None,
+            **({} if answer_field is None else {answer_field: None}),
             "attempt": {"$ne": None},
             "lease_until": {"$not": {"$gt": now()}},
+            **(criteria or {}),
         },
         {"$set": {"lease_until": lease_until, "attempt.unknown": True}},
         return_document=ReturnDocument.BEFORE,

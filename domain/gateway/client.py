@@ -13,10 +13,11 @@ import stripe
 import structlog
 from aiolimiter import AsyncLimiter
 from prometheus_client import Histogram
+from ulid import ULID
 
 from domain.gateway.attempts import Attempt, NotSendable
-from domain.gateway.errors import Misuse, Unknown, classify
-from domain.gateway.objects import PaymentIntent
+from domain.gateway.errors import Misuse, Refused, Unknown, classify
+from domain.gateway.objects import PaymentIntent, Refund
 from domain.kernel.alerts import alert
 from domain.kernel.cipher import Cipher
 from domain.kernel.clock import Clock
@@ -31,6 +32,7 @@ stripe.enable_telemetry = False
 _log = structlog.get_logger("gateway")
 _SECONDS = Histogram("jobsphere_stripe_seconds", "Duration of calls to Stripe.", ["operation", "outcome"])
 Answer = TypeVar("Answer", bound=stripe.StripeObject)
+Parsed = TypeVar("Parsed")
 Parameters = ParamSpec("Parameters")
 
 
@@ -80,12 +82,54 @@ class StripeGateway:
         return (await self._send("customers.create", create, attempt, lease_until)).id
 
     async def create_payment_intent(self, attempt: Attempt, *, lease_until: datetime) -> PaymentIntent:
+        """The intent that was made, also when it was confirmed at once and the card declined."""
         create = self._client.v1.payment_intents.create_async
-        return _intent(await self._send("payment_intents.create", create, attempt, lease_until))
+        try:
+            return _intent(await self._send("payment_intents.create", create, attempt, lease_until))
+        except Refused as refused:
+            if refused.payment_intent is None:
+                raise
+            return _parsed(PaymentIntent.of, refused.payment_intent)
 
     async def payment_intent(self, intent_id: str) -> PaymentIntent:
         retrieve = self._client.v1.payment_intents.retrieve_async
         return _intent(await self._ask("payment_intents.retrieve", retrieve, intent_id, None, _READ))
+
+    async def cancel_payment_intent(self, intent_id: str, *, reason: str) -> PaymentIntent:
+        """The intent as it is after that: canceled, or what it had become before.
+
+        No stored attempt: canceled twice is canceled, and under one key Stripe would repeat a refusal also
+        when the intent could be canceled by then.
+        """
+        cancel = self._client.v1.payment_intents.cancel_async
+        options: Any = {"idempotency_key": f"cancel:{intent_id}:{ULID()}"}
+        parameters: Any = {"cancellation_reason": reason}
+        try:
+            return _intent(await self._ask("payment_intents.cancel", cancel, intent_id, parameters, options))
+        except Refused as refused:
+            if refused.code != "payment_intent_unexpected_state":
+                raise
+            return await self.payment_intent(intent_id)
+
+    async def create_refund(self, attempt: Attempt, *, lease_until: datetime) -> Refund:
+        create = self._client.v1.refunds.create_async
+        answer = await self._send("refunds.create", create, attempt, lease_until)
+        return _parsed(Refund.of, answer.to_dict())
+
+    async def refund(self, refund_id: str) -> Refund:
+        retrieve = self._client.v1.refunds.retrieve_async
+        answer = await self._ask("refunds.retrieve", retrieve, refund_id, None, _READ)
+        return _parsed(Refund.of, answer.to_dict())
+
+    async def find_refund(
+        self, *, payment_intent: str, since: datetime, metadata: Mapping[str, str]
+    ) -> Refund | None:
+        """The intent's refund, made at `since` or later, that carries `metadata`; None if there is none."""
+        made = {"payment_intent": payment_intent, "created": {"gte": int(since.timestamp())}}
+        async for raw in self._all("refunds.list", self._client.v1.refunds.list_async, made):
+            if metadata.items() <= raw["metadata"].items():
+                return Refund.of(raw)
+        return None
 
     async def find_payment_intent(
         self, *, customer: str, since: datetime, metadata: Mapping[str, str]
@@ -175,9 +219,13 @@ class StripeGateway:
 
 
 def _intent(answer: stripe.StripeObject) -> PaymentIntent:
-    """Raises Unknown for an answer that is no PaymentIntent: it was probably made all the same."""
+    return _parsed(PaymentIntent.of, answer.to_dict())
+
+
+def _parsed(of: Callable[[Mapping[str, Any]], Parsed], raw: Mapping[str, Any]) -> Parsed:
+    """Raises Unknown for an answer that is not what was asked for: it was probably made all the same."""
     try:
-        return PaymentIntent.of(answer.to_dict())
+        return of(raw)
     except (KeyError, TypeError, ValueError) as error:
         raise Unknown("unparsable_answer") from error
 

@@ -8,6 +8,9 @@ StripeTrouble
 └── Misuse       our bug or our configuration: an alert; says nothing about an earlier sending
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import httpx
 import stripe
 
@@ -42,7 +45,10 @@ class Misuse(StripeTrouble):
 
 
 class Refused(StripeTrouble):
-    """`message` is Stripe's sentence for a person; `decline_code` comes with a declined card."""
+    """`message` is Stripe's sentence for a person; `decline_code` comes with a declined card.
+
+    `payment_intent` is Stripe's JSON of the intent that was refused something: it exists, and lives on.
+    """
 
     def __init__(
         self,
@@ -51,12 +57,14 @@ class Refused(StripeTrouble):
         *,
         decline_code: str | None = None,
         parameter: str | None = None,
+        payment_intent: Mapping[str, Any] | None = None,
         request_id: str | None = None,
     ) -> None:
         super().__init__(code, request_id=request_id)
         self.message = message
         self.decline_code = decline_code
         self.parameter = parameter
+        self.payment_intent = payment_intent
 
 
 # The request never left this machine: httpx had no connection to send it on.
@@ -82,6 +90,7 @@ def classify(error: stripe.StripeError) -> StripeTrouble:
                 error.user_message or "The payment provider refused this request.",
                 decline_code=getattr(error.error, "decline_code", None),
                 parameter=error.param,
+                payment_intent=_intent_in(error),
                 request_id=request_id,
             )
         case stripe.AuthenticationError() | stripe.PermissionError() | stripe.IdempotencyError():
@@ -90,3 +99,9 @@ def classify(error: stripe.StripeError) -> StripeTrouble:
             # 409 (still running), 5xx, and a 200 that cannot be parsed.
             replayed = (error.headers or {}).get("idempotent-replayed") == "true"
             return Unknown(code, request_id=request_id, replayed=replayed)
+
+
+def _intent_in(error: stripe.StripeError) -> Mapping[str, Any] | None:
+    body = error.json_body
+    intent = body["error"].get("payment_intent") if isinstance(body, Mapping) else None
+    return intent if isinstance(intent, Mapping) else None

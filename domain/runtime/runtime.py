@@ -18,6 +18,7 @@ class Policy:
     currencies: tuple[str, ...] = ("USD",)
     deposit_min: int = 100
     deposit_max: int = 1_000_000
+    deposit_expiry: timedelta = timedelta(hours=24)
     lease: timedelta = timedelta(seconds=15)
     recheck: timedelta = timedelta(seconds=60)
     recheck_max: timedelta = timedelta(hours=1)
