@@ -1,16 +1,17 @@
 """The only way to Stripe. No interface and no fake: the sandbox speaks HTTP, and this very client asks it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import httpx
 import stripe
 
 from domain.gateway.attempts import Attempt
-from domain.gateway.errors import Unknown
-from domain.gateway.objects import PaymentIntent
+from domain.gateway.errors import Refused, Unknown
+from domain.gateway.objects import Customer, PaymentIntent, PaymentMethod
 from domain.gateway.transport import READ as _READ
 from domain.gateway.transport import Transport
 from domain.kernel.cipher import Cipher
@@ -19,6 +20,7 @@ from domain.kernel.clock import Clock
 API_VERSION: Final = "2026-05-27.dahlia"
 
 stripe.enable_telemetry = False
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,63 @@ class StripeGateway:
                 return str(raw["id"])
         return None
 
+    async def customer(self, customer_id: str) -> Customer:
+        retrieve = self._client.v1.customers.retrieve_async
+        answer = await self._ask("customers.retrieve", retrieve, customer_id, None, _READ)
+        return _parsed(Customer.of, answer.to_dict())
+
+    async def create_setup_intent(self, *, customer: str, metadata: Mapping[str, str]) -> str:
+        """Its client secret. Without a stored attempt: one that nobody knows of does no harm."""
+        parameters: Any = {
+            "customer": customer,
+            "usage": "off_session",
+            # The card is confirmed by Stripe.js, which has no use for a redirect of ours.
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+            "metadata": dict(metadata),
+        }
+        create = self._client.v1.setup_intents.create_async
+        answer = await self._ask("setup_intents.create", create, parameters)
+        if answer.client_secret is None:
+            raise Unknown("unparsable_answer")
+        return answer.client_secret
+
+    async def payment_methods(self, customer_id: str) -> list[PaymentMethod]:
+        """All that the customer has saved, newest first."""
+        of_customer = partial(self._client.v1.customers.payment_methods.list_async, customer_id)
+        listing = self._all("customers.payment_methods.list", of_customer, {})
+        return [_parsed(PaymentMethod.of, raw) async for raw in listing]
+
+    async def payment_method(self, method_id: str) -> PaymentMethod | None:
+        """None when Stripe has no such method."""
+        retrieve = self._client.v1.payment_methods.retrieve_async
+        try:
+            answer = await self._ask("payment_methods.retrieve", retrieve, method_id, None, _READ)
+        except Refused as refused:
+            if refused.code == "resource_missing":
+                return None
+            raise
+        return _parsed(PaymentMethod.of, answer.to_dict())
+
+    async def set_default_payment_method(self, *, customer: str, method: str) -> Customer:
+        parameters: Any = {"invoice_settings": {"default_payment_method": method}}
+        update = self._client.v1.customers.update_async
+        answer = await self._ask("customers.update", update, customer, parameters)
+        return _parsed(Customer.of, answer.to_dict())
+
+    async def detach_payment_method(self, method_id: str) -> PaymentMethod:
+        """Raises Refused when it belongs to nobody any more."""
+        detach = self._client.v1.payment_methods.detach_async
+        answer = await self._ask("payment_methods.detach", detach, method_id)
+        return _parsed(PaymentMethod.of, answer.to_dict())
+
 
 def _intent(answer: stripe.StripeObject) -> PaymentIntent:
-    """Raises Unknown for an answer that is no PaymentIntent: it was probably made all the same."""
+    return _parsed(PaymentIntent.of, answer.to_dict())
+
+
+def _parsed(of: Callable[[Mapping[str, Any]], Parsed], raw: Mapping[str, Any]) -> Parsed:
+    """Raises Unknown for an answer that is not what was asked for: it was probably done all the same."""
     try:
-        return PaymentIntent.of(answer.to_dict())
-    except (KeyError, TypeError, ValueError) as error:
+        return of(raw)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Unknown("unparsable_answer") from error
