@@ -10,8 +10,8 @@ from domain.deposits import (
     CreateDeposit,
     Deposit,
     DepositStatus,
-    ResolveDeposit,
     Resolved,
+    ResolveDeposit,
 )
 from domain.identity import Role
 from domain.kernel.pages import Page, PageRequest

@@ -9,8 +9,8 @@ from domain.deposits import (
     Created,
     CreateDeposit,
     DepositStatus,
-    ResolveDeposit,
     Resolved,
+    ResolveDeposit,
     ReviewOutcome,
 )
 from domain.kernel.pages import Page, encode_cursor
@@ -41,14 +41,14 @@ strawberry.enum(
 strawberry.enum(
     ReviewOutcome,
     name="DepositResolution",
-    description="What becomes of money that was received, but not as agreed: CREDIT, into the owner's wallet; "
-    "REFUND, back to the card. More may be added.",
+    description="What becomes of money that was received, but not as agreed: CREDIT, into the owner's "
+    "wallet; REFUND, back to the card. More may be added.",
 )
 
 
 @strawberry.type(
-    description="Money that Stripe received for a deposit, but not as agreed: another amount or currency, or a "
-    "second payment. It is in nobody's wallet until an administrator decides."
+    description="Money that Stripe received for a deposit, but not as agreed: another amount or currency, or "
+    "a second payment. It is in nobody's wallet until an administrator decides."
 )
 class DepositReceipt:
     received: Money = strawberry.field(description="What was received.")
@@ -84,7 +84,8 @@ class Deposit(Node, Operation):
         return resolvers.deposits.client_secret(info.context, self.document)
 
     @strawberry.field(
-        description="Where to send the payer for 3-D Secure, when the server confirmed; only its owner sees it."
+        description="Where to send the payer for 3-D Secure, when the server confirmed; only its owner "
+        "sees it, and only while the bank asks."
     )
     def next_action_url(self, info: Info) -> URL | None:
         url = resolvers.deposits.next_action_url(info.context, self.document)
@@ -112,7 +113,9 @@ class Deposit(Node, Operation):
 
 def _waiting_for(document: deposits.Deposit) -> Blocker | None:
     waiting = deposits.waiting_for(document)
-    return None if waiting is None else Blocker(code=waiting.code, message=waiting.message, until=waiting.until)
+    return (
+        None if waiting is None else Blocker(code=waiting.code, message=waiting.message, until=waiting.until)
+    )
 
 
 @strawberry.type(description="One deposit and its place in the list.")
@@ -219,7 +222,7 @@ class ResolveDepositPayload:
     deposit: Deposit | None = strawberry.field(default=None, description="Null when there is none.")
     user_errors: list[UserError] = strawberry.field(
         default_factory=list,
-        description="Empty on success. Where Stripe cannot be reached, a refund is made as soon as it can be.",
+        description="Empty on success. Where Stripe cannot be reached, it is refunded as soon as it can be.",
     )
 
     @classmethod

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from domain import customers, deposits, identity, inbox, ledger
+from domain import customers, deposits, identity, inbox, ledger, methods
 from domain.gateway import GatewayConfig, StripeGateway
 from domain.identity import TokenIssuer
 from domain.kernel.cipher import Cipher
@@ -23,6 +23,7 @@ DOCUMENTS: Final = (
     *identity.DOCUMENTS,
     *inbox.DOCUMENTS,
     *customers.DOCUMENTS,
+    *methods.DOCUMENTS,
     *deposits.DOCUMENTS,
 )
 # What subscriptions watch.

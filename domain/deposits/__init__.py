@@ -13,7 +13,7 @@ from domain.deposits.reads import (
     page_of,
     waiting_for,
 )
-from domain.deposits.review import ResolveDeposit, Resolved, resolve
+from domain.deposits.review import Resolved, ResolveDeposit, resolve
 from domain.deposits.service import Created, CreateDeposit, create
 from domain.deposits.upkeep import claim_next, look_again
 

@@ -40,10 +40,12 @@ async def _entries_have_deposits(report: Report) -> None:
         if entry["ref"].endswith(":succeeded"):
             status = None if deposit is None else deposit.status.value
             report.expect(_INVARIANT, entry["operation"], DepositStatus.SUCCEEDED.value, status)
-        else:
-            receipts = [] if deposit is None else deposit.receipts
-            refs = [deposit.review_ref("unexplained", r.payment_intent_id) for r in receipts if deposit]
-            report.expect(_INVARIANT, entry["operation"], True, entry["ref"] in refs)
+        elif deposit is None or entry["ref"] not in _receipt_refs(deposit):
+            report.expect(_INVARIANT, entry["ref"], "a receipt of its deposit", None)
+
+
+def _receipt_refs(deposit: Deposit) -> list[str]:
+    return [deposit.review_ref("unexplained", receipt.payment_intent_id) for receipt in deposit.receipts]
 
 
 def _credited(deposit: Deposit, entries: Mapping[str, Row]) -> int | None:

@@ -4,13 +4,14 @@ from domain.gateway.asking import Find, ask
 from domain.gateway.attempts import Attempt, NotSendable
 from domain.gateway.client import API_VERSION, GatewayConfig, StripeGateway
 from domain.gateway.errors import KeySpent, Misuse, NotDone, Refused, StripeTrouble, Unknown
-from domain.gateway.objects import PaymentError, PaymentIntent, Refund
+from domain.gateway.objects import Customer, PaymentError, PaymentIntent, PaymentMethod, Refund
 from domain.gateway.signatures import BadDelivery, verified_event
 
 __all__ = [
     "API_VERSION",
     "Attempt",
     "BadDelivery",
+    "Customer",
     "Find",
     "GatewayConfig",
     "KeySpent",
@@ -19,6 +20,7 @@ __all__ = [
     "NotSendable",
     "PaymentError",
     "PaymentIntent",
+    "PaymentMethod",
     "Refund",
     "Refused",
     "StripeGateway",

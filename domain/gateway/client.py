@@ -1,39 +1,27 @@
 """The only way to Stripe. No interface and no fake: the sandbox speaks HTTP, and this very client asks it."""
 
-import asyncio
-import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, ParamSpec, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import httpx
 import stripe
-import structlog
-from aiolimiter import AsyncLimiter
-from prometheus_client import Histogram
 from ulid import ULID
 
-from domain.gateway.attempts import Attempt, NotSendable
-from domain.gateway.errors import Misuse, Refused, Unknown, classify
-from domain.gateway.objects import PaymentIntent, Refund
-from domain.kernel.alerts import alert
+from domain.gateway.attempts import Attempt
+from domain.gateway.errors import Refused, Unknown
+from domain.gateway.objects import Customer, PaymentIntent, PaymentMethod, Refund
+from domain.gateway.transport import READ as _READ
+from domain.gateway.transport import Transport
 from domain.kernel.cipher import Cipher
 from domain.kernel.clock import Clock
 
 API_VERSION: Final = "2026-05-27.dahlia"
-CONCURRENT_MAX: Final = 30
-# Reading twice does no harm: the SDK may repeat what only reads.
-_READ: Final[Any] = {"max_network_retries": 2}
 
 stripe.enable_telemetry = False
-# Not "stripe": under that name the SDK itself logs, and is kept quiet.
-_log = structlog.get_logger("gateway")
-_SECONDS = Histogram("jobsphere_stripe_seconds", "Duration of calls to Stripe.", ["operation", "outcome"])
-Answer = TypeVar("Answer", bound=stripe.StripeObject)
 Parsed = TypeVar("Parsed")
-Parameters = ParamSpec("Parameters")
 
 
 @dataclass(frozen=True)
@@ -54,8 +42,6 @@ class StripeGateway:
     """One per event loop. Each call raises StripeTrouble (errors.py); what creates takes a stored attempt."""
 
     def __init__(self, config: GatewayConfig, *, cipher: Cipher, now: Clock) -> None:
-        self._cipher = cipher
-        self._now = now
         self.livemode = config.livemode
         timeout = httpx.Timeout(config.timeout_s, connect=3, pool=5)
         self._http = stripe.HTTPXClient(timeout=timeout)
@@ -67,11 +53,8 @@ class StripeGateway:
             max_network_retries=0,
             base_addresses={"api": config.api_base.rstrip("/")},
         )
-        self._pace = AsyncLimiter(config.requests_per_second, 1)
-        self._pace_of: defaultdict[str, AsyncLimiter] = defaultdict(
-            lambda: AsyncLimiter(max(config.requests_per_second / 2, 1), 1)
-        )
-        self._concurrent = asyncio.Semaphore(CONCURRENT_MAX)
+        transport = Transport(requests_per_second=config.requests_per_second, cipher=cipher, now=now)
+        self._ask, self._send, self._all = transport.ask, transport.send, transport.all
 
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK left it bare
@@ -150,72 +133,54 @@ class StripeGateway:
                 return str(raw["id"])
         return None
 
-    async def _send(
-        self,
-        operation: str,
-        create: Callable[[Any, Any], Awaitable[Answer]],
-        attempt: Attempt,
-        lease_until: datetime,
-    ) -> Answer:
-        """Send a stored attempt. Raises NotSendable: too old, or somebody else's by now."""
+    async def customer(self, customer_id: str) -> Customer:
+        retrieve = self._client.v1.customers.retrieve_async
+        answer = await self._ask("customers.retrieve", retrieve, customer_id, None, _READ)
+        return _parsed(Customer.of, answer.to_dict())
 
-        async def send() -> Answer:
-            # Judged when its turn has come: a worker that was paused must not wake up and send.
-            now = self._now()
-            if not attempt.may_be_sent(now):
-                raise NotSendable(f"{attempt.key} is older than 23 hours")
-            if now >= lease_until:
-                raise NotSendable(f"the lease on {attempt.key} has passed")
-            return await create(attempt.parameters(self._cipher), {"idempotency_key": attempt.key})
+    async def create_setup_intent(self, *, customer: str, metadata: Mapping[str, str]) -> str:
+        """Its client secret. Without a stored attempt: one that nobody knows of does no harm."""
+        parameters: Any = {
+            "customer": customer,
+            "usage": "off_session",
+            # The card is confirmed by Stripe.js, which has no use for a redirect of ours.
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+            "metadata": dict(metadata),
+        }
+        create = self._client.v1.setup_intents.create_async
+        answer = await self._ask("setup_intents.create", create, parameters)
+        if answer.client_secret is None:
+            raise Unknown("unparsable_answer")
+        return answer.client_secret
 
-        return await self._ask(operation, send)
+    async def payment_methods(self, customer_id: str) -> list[PaymentMethod]:
+        """All that the customer has saved, newest first."""
+        of_customer = partial(self._client.v1.customers.payment_methods.list_async, customer_id)
+        listing = self._all("customers.payment_methods.list", of_customer, {})
+        return [_parsed(PaymentMethod.of, raw) async for raw in listing]
 
-    async def _all(
-        self, operation: str, list_page: Callable[..., Awaitable[Any]], filters: Mapping[str, Any]
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Every object of a list, newest first, a page at a time."""
-        parameters: dict[str, Any] = {**filters, "limit": 100}
-        while True:
-            page = (await self._ask(operation, list_page, parameters, _READ)).to_dict()
-            for raw in page["data"]:
-                yield raw
-            if not page["has_more"]:
-                return
-            parameters = {**parameters, "starting_after": page["data"][-1]["id"]}
+    async def payment_method(self, method_id: str) -> PaymentMethod | None:
+        """None when Stripe has no such method."""
+        retrieve = self._client.v1.payment_methods.retrieve_async
+        try:
+            answer = await self._ask("payment_methods.retrieve", retrieve, method_id, None, _READ)
+        except Refused as refused:
+            if refused.code == "resource_missing":
+                return None
+            raise
+        return _parsed(PaymentMethod.of, answer.to_dict())
 
-    async def _ask(
-        self,
-        operation: str,
-        call: Callable[Parameters, Awaitable[Answer]],
-        *args: Parameters.args,
-        **kwargs: Parameters.kwargs,
-    ) -> Answer:
-        """One paced call: its trouble classified, its time measured, its ids logged and nothing else."""
-        async with self._pace, self._pace_of[operation], self._concurrent:
-            started = time.perf_counter()
-            outcome, code, request_id = "cancelled", None, None
-            try:
-                answer = await call(*args, **kwargs)
-                outcome, request_id = "ok", _request_id(answer)
-            except stripe.StripeError as error:
-                trouble = classify(error)
-                outcome, code, request_id = type(trouble).__name__, trouble.code, trouble.request_id
-                if isinstance(trouble, Misuse):
-                    alert("STRIPE_MISUSE", stripe_operation=operation, stripe_code=trouble.code)
-                raise trouble from error
-            else:
-                return answer
-            finally:
-                seconds = time.perf_counter() - started
-                _SECONDS.labels(operation=operation, outcome=outcome).observe(seconds)
-                _log.info(
-                    "stripe call",
-                    stripe_operation=operation,
-                    outcome=outcome,
-                    stripe_code=code,
-                    stripe_request_id=request_id,
-                    seconds=round(seconds, 4),
-                )
+    async def set_default_payment_method(self, *, customer: str, method: str) -> Customer:
+        parameters: Any = {"invoice_settings": {"default_payment_method": method}}
+        update = self._client.v1.customers.update_async
+        answer = await self._ask("customers.update", update, customer, parameters)
+        return _parsed(Customer.of, answer.to_dict())
+
+    async def detach_payment_method(self, method_id: str) -> PaymentMethod:
+        """Raises Refused when it belongs to nobody any more."""
+        detach = self._client.v1.payment_methods.detach_async
+        answer = await self._ask("payment_methods.detach", detach, method_id)
+        return _parsed(PaymentMethod.of, answer.to_dict())
 
 
 def _intent(answer: stripe.StripeObject) -> PaymentIntent:
@@ -223,13 +188,8 @@ def _intent(answer: stripe.StripeObject) -> PaymentIntent:
 
 
 def _parsed(of: Callable[[Mapping[str, Any]], Parsed], raw: Mapping[str, Any]) -> Parsed:
-    """Raises Unknown for an answer that is not what was asked for: it was probably made all the same."""
+    """Raises Unknown for an answer that is not what was asked for: it was probably done all the same."""
     try:
         return of(raw)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Unknown("unparsable_answer") from error
-
-
-def _request_id(answer: stripe.StripeObject) -> str | None:
-    response = getattr(answer, "last_response", None)
-    return None if response is None else response.request_id

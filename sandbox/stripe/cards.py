@@ -123,6 +123,11 @@ _CARDS = (
     ),
     TestCard("pm_card_threeDSecure2Required", "4000000000003220", challenge=Challenge.ALWAYS),
     TestCard("pm_card_threeDSecureOptional", "4000000000003055"),
+    TestCard("pm_card_pendingRefund", "4000000000007726"),
+    TestCard("pm_card_refundFail", "4000000000005126"),
+    TestCard("pm_card_createDispute", "4000000000000259"),
+    TestCard("pm_card_createDisputeProductNotReceived", "4000000000002685"),
+    TestCard("pm_card_createDisputeInquiry", "4000000000001976"),
 )
 
 BY_NUMBER = {card.number: card for card in _CARDS}
@@ -131,3 +136,9 @@ TEMPLATES = {card.name: card for card in _CARDS} | {
     for card in _CARDS
     if card.name.startswith("pm_card_chargeDeclined")
 }
+
+
+def spaced(name: str) -> str:
+    """A template's number as it stands on a card."""
+    number = TEMPLATES[name].number
+    return " ".join(number[start : start + 4] for start in range(0, len(number), 4))

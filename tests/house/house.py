@@ -17,7 +17,7 @@ from cryptography.fernet import Fernet
 from starlette.types import Receive, Scope, Send
 from ulid import ULID
 
-from domain import identity, reconciliation
+from domain import customers, identity, reconciliation
 from domain.changes import Changes
 from domain.identity import NewPerson, Role
 from domain.ledger import Report
@@ -155,6 +155,12 @@ class House:
     async def pay(self, deposit: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
         """Confirm the deposit's intent at Stripe, as its payer's browser would."""
         return await self.stripe.confirm(intent_of(deposit), card)
+
+    async def save_card(self, person: Person, card: str = "pm_card_visa") -> dict[str, Any]:
+        """Attach a card to the person's Customer, made if need be, with no word to us but an event's."""
+        customer = await customers.ensure(self.runtime, person.id)
+        path = f"/v1/payment_methods/{card}/attach"
+        return await self.stripe.request("POST", path, {"customer": customer})
 
     async def deliver(
         self,

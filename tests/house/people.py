@@ -29,6 +29,23 @@ mutation ($input: CreateDepositInput!) {{
   }}
 }}
 """
+CARD_FIELDS = "id type brand last4 expMonth expYear isDefault"
+CARD_MUTATION = f"""
+mutation ($input: PaymentMethodInput!) {{
+  payload: %s(input: $input) {{
+    paymentMethod {{ {CARD_FIELDS} }}
+    userErrors {{ __typename code message path }}
+  }}
+}}
+"""
+CREATE_SETUP_INTENT = """
+mutation {
+  createSetupIntent {
+    setupIntent { clientSecret }
+    userErrors { __typename code message path ... on PaymentError { declineCode } }
+  }
+}
+"""
 SIGN_UP = """
 mutation ($input: SignUpInput!) {
   signUp(input: $input) {
@@ -110,6 +127,32 @@ class Person:
         query = f"query ($id: ID!) {{ deposit(id: $id) {{ {DEPOSIT_FIELDS} }} }}"
         deposit: dict[str, Any] = (await self.data(query, {"id": deposit_id}))["deposit"]
         return deposit
+
+    async def cards(self) -> list[dict[str, Any]]:
+        """The saved cards, newest first."""
+        cards: list[dict[str, Any]] = (await self.data(f"{{ paymentMethods {{ {CARD_FIELDS} }} }}"))[
+            "paymentMethods"
+        ]
+        return cards
+
+    async def set_default_card(self, card_id: str) -> dict[str, Any]:
+        """The whole payload of setDefaultPaymentMethod."""
+        return await self._change_card("setDefaultPaymentMethod", card_id)
+
+    async def remove_card(self, card_id: str) -> dict[str, Any]:
+        """The whole payload of removePaymentMethod."""
+        return await self._change_card("removePaymentMethod", card_id)
+
+    async def create_setup_intent(self) -> dict[str, Any]:
+        """The whole payload of createSetupIntent."""
+        payload: dict[str, Any] = (await self.data(CREATE_SETUP_INTENT))["createSetupIntent"]
+        return payload
+
+    async def _change_card(self, mutation: str, card_id: str) -> dict[str, Any]:
+        payload: dict[str, Any] = (await self.data(CARD_MUTATION % mutation, {"input": {"id": card_id}}))[
+            "payload"
+        ]
+        return payload
 
     async def available(self) -> int:
         wallet = (await self.data("{ wallet { available { amount } } }"))["wallet"]

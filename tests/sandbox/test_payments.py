@@ -196,7 +196,7 @@ async def test_the_bank_asks_the_cardholder(sandbox: Running, outcome: str, stat
     assert answer.headers["location"].startswith("https://example.com/back?a=b&payment_intent=pi_")
     left = await sandbox.stripe.v1.payment_intents.retrieve_async(intent.id)
     assert left.status == status
-    assert (await sandbox.http.get(redirect.url)).status_code == 404, "asked once"
+    assert (await sandbox.http.get(redirect.url)).status_code == 410, "asked once"
 
 
 async def test_a_bank_that_asks_can_decline_all_the_same(sandbox: Running) -> None:
@@ -278,7 +278,7 @@ async def test_cards_not_played_here_are_unknown(sandbox: Running) -> None:
     intent = await sandbox.intent()
 
     with pytest.raises(stripe.InvalidRequestError) as caught:
-        await sandbox.confirm(intent.id, "pm_card_createDispute")
+        await sandbox.confirm(intent.id, "pm_card_threeDSecureRequired")
 
     assert (caught.value.code, caught.value.http_status) == ("resource_missing", 400)
 
