@@ -65,6 +65,68 @@ async def not_found(payload: Mapping[str, Any]) -> None:
     assert (error["__typename"], error["code"], error["path"]) == ("InputError", "NOT_FOUND", ["id"])
 
 
+# ------------------------------------------------------------------ saving
+
+
+async def confirmed(house: House, client_secret: str, card: str = VISA) -> dict[str, Any]:
+    """The setup intent, after its person's browser has confirmed it with a card."""
+    path = f"/v1/setup_intents/{client_secret.partition('_secret_')[0]}/confirm"
+    return await house.stripe.request("POST", path, {"payment_method": card})
+
+
+async def test_a_card_is_saved_with_a_setup_intent(house: House, ada: Person) -> None:
+    payload = await ada.create_setup_intent()
+    assert payload["userErrors"] == []
+
+    intent = await confirmed(house, payload["setupIntent"]["clientSecret"])
+
+    [customer] = await house.stripe.objects("customer")
+    assert customer["metadata"] == intent["metadata"] == {"user_id": ada.id}
+    assert (intent["status"], intent["usage"], intent["customer"]) == (
+        "succeeded",
+        "off_session",
+        customer["id"],
+    )
+    assert intent["automatic_payment_methods"] == {"enabled": True, "allow_redirects": "never"}
+    assert seen(await ada.cards()) == [("4242", False)]
+    await house.quiet()
+    assert await house.count("payment_methods") == 1
+
+
+async def test_each_call_makes_a_setup_intent_of_one_customer(house: House, ada: Person) -> None:
+    payloads = await asyncio.gather(*(ada.create_setup_intent() for _ in range(5)))
+
+    secrets = {payload["setupIntent"]["clientSecret"] for payload in payloads}
+    assert secrets == {intent["client_secret"] for intent in await house.stripe.objects("setup_intent")}
+    assert len(secrets) == 5
+    assert len(await house.stripe.objects("customer")) == 1
+
+
+async def test_a_setup_intents_success_alone_brings_the_card(house: House, ada: Person) -> None:
+    """Its event names the card: that the card was attached need not be heard."""
+    await house.stripe.webhooks(drop=1)
+    payload = await ada.create_setup_intent()
+    await confirmed(house, payload["setupIntent"]["clientSecret"])
+    events = await house.stripe.objects("event")
+    [succeeded] = [event for event in events if event["type"] == "setup_intent.succeeded"]
+
+    await house.deliver(succeeded)
+
+    await done(house, succeeded)
+    assert await copies(house) == [("4242", False)]
+
+
+async def test_what_stripe_refuses_is_told(house: House, ada: Person) -> None:
+    await house.stripe.fault("POST", "/v1/setup_intents", "error_400", code="customer_max")
+
+    payload = await ada.create_setup_intent()
+
+    assert payload["setupIntent"] is None
+    [error] = payload["userErrors"]
+    assert (error["__typename"], error["code"]) == ("PaymentError", "PAYMENT_DECLINED")
+    assert (await ada.create_setup_intent())["userErrors"] == []
+
+
 # ------------------------------------------------------------------ listing
 
 
