@@ -10,7 +10,7 @@ from domain import ledger, methods
 from domain.deposits import intents, reads
 from domain.deposits.documents import Deposit, DepositStatus, SavedCard
 from domain.gateway import StripeTrouble
-from domain.gateway.amounts import to_stripe
+from domain.gateway.amounts import Inexpressible, to_stripe
 from domain.kernel.database import CommitUnknown, parse
 from domain.kernel.errors import (
     InvalidInput,
@@ -97,14 +97,15 @@ def _validate(runtime: Runtime, command: CreateDeposit) -> None:
     if policy.currency(command.currency) is None:
         taken = ", ".join(policy.currencies)
         raise InvalidInput(f"This currency is not taken. Taken are: {taken}.", path=["currency"])
-    if not policy.deposit_min <= command.amount <= policy.deposit_max:
+    least, most = policy.deposit_bounds(command.currency)
+    if not least <= command.amount <= most:
         raise InvalidInput(
-            f"A deposit is {policy.deposit_min} to {policy.deposit_max} minor units.", path=["amount"]
+            f"A deposit in {command.currency} is {least} to {most} minor units.", path=["amount"]
         )
     try:
         to_stripe(Money(command.amount, command.currency))
-    except ValueError as error:
-        raise InvalidInput("This currency cannot be charged so finely.", path=["amount"]) from error
+    except Inexpressible as error:
+        raise InvalidInput(str(error), path=["amount"]) from error
     if command.payment_method_id is not None and command.return_url is None:
         raise InvalidInput("A saved card needs an address to return to from its bank.", path=["returnUrl"])
     if command.return_url is not None:

@@ -343,7 +343,7 @@ def _values(parts: Parts, stripe_url: str) -> dict[str, Any]:
         "stripe_timeout_seconds": 5,
         "jwt_keys": "test:a-secret-of-the-test-house-32-bytes-long",
         "data_keys": Fernet.generate_key().decode(),
-        "currencies": "USD,EUR",
+        "currencies": "USD,EUR,JPY,ISK,KWD",
         "lease_seconds": 3,
         "sweep_interval_seconds": 0.25,
         "webhook_retry_delays_seconds": "0.1,0.2,0.5,1,2,4,8",

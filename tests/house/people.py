@@ -79,11 +79,14 @@ class Person:
         self.id = ""
         self.email = ""
         self.token: str | None = None
+        # As a browser's Accept-Language says it; None sends no such header.
+        self.language: str | None = None
         self.refresh_token: str | None = None
 
     @property
     def headers(self) -> dict[str, str]:
-        return {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        named = {"Authorization": self.token and f"Bearer {self.token}", "Accept-Language": self.language}
+        return {name: value for name, value in named.items() if value is not None}
 
     async def ask(self, query: str, variables: dict[str, Any] | None = None) -> Answer:
         body = {"query": query, "variables": variables or {}}
@@ -154,8 +157,9 @@ class Person:
         ]
         return payload
 
-    async def available(self) -> int:
-        wallet = (await self.data("{ wallet { available { amount } } }"))["wallet"]
+    async def available(self, currency: str = "USD") -> int:
+        query = "query ($currency: CurrencyCode!) { wallet(currency: $currency) { available { amount } } }"
+        wallet = (await self.data(query, {"currency": currency}))["wallet"]
         return int(wallet["available"]["amount"])
 
     @asynccontextmanager
@@ -164,8 +168,14 @@ class Person:
     ) -> AsyncIterator["Subscription"]:
         """A subscription over graphql-transport-ws."""
         url = self._url.replace("http://", "ws://")
-        async with websockets.connect(url, subprotocols=["graphql-transport-ws"]) as socket:  # type: ignore[list-item]
-            await socket.send(_frame({"type": "connection_init", "payload": self.headers}))
+        headers = self.headers
+        token = {name: headers.pop(name) for name in ("Authorization",) if name in headers}
+        async with websockets.connect(
+            url,
+            subprotocols=["graphql-transport-ws"],  # type: ignore[list-item]
+            additional_headers=headers,
+        ) as socket:
+            await socket.send(_frame({"type": "connection_init", "payload": token}))
             assert orjson.loads(await socket.recv())["type"] == "connection_ack"
             payload = {"query": query, "variables": variables or {}}
             await socket.send(_frame({"id": "1", "type": "subscribe", "payload": payload}))
