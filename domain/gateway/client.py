@@ -1,37 +1,24 @@
 """The only way to Stripe. No interface and no fake: the sandbox speaks HTTP, and this very client asks it."""
 
-import asyncio
-import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Final
 
 import httpx
 import stripe
-import structlog
-from aiolimiter import AsyncLimiter
-from prometheus_client import Histogram
 
-from domain.gateway.attempts import Attempt, NotSendable
-from domain.gateway.errors import Misuse, Unknown, classify
+from domain.gateway.attempts import Attempt
+from domain.gateway.errors import Unknown
 from domain.gateway.objects import PaymentIntent
-from domain.kernel.alerts import alert
+from domain.gateway.transport import READ as _READ
+from domain.gateway.transport import Transport
 from domain.kernel.cipher import Cipher
 from domain.kernel.clock import Clock
 
 API_VERSION: Final = "2026-05-27.dahlia"
-CONCURRENT_MAX: Final = 30
-# Reading twice does no harm: the SDK may repeat what only reads.
-_READ: Final[Any] = {"max_network_retries": 2}
 
 stripe.enable_telemetry = False
-# Not "stripe": under that name the SDK itself logs, and is kept quiet.
-_log = structlog.get_logger("gateway")
-_SECONDS = Histogram("jobsphere_stripe_seconds", "Duration of calls to Stripe.", ["operation", "outcome"])
-Answer = TypeVar("Answer", bound=stripe.StripeObject)
-Parameters = ParamSpec("Parameters")
 
 
 @dataclass(frozen=True)
@@ -52,8 +39,6 @@ class StripeGateway:
     """One per event loop. Each call raises StripeTrouble (errors.py); what creates takes a stored attempt."""
 
     def __init__(self, config: GatewayConfig, *, cipher: Cipher, now: Clock) -> None:
-        self._cipher = cipher
-        self._now = now
         self.livemode = config.livemode
         timeout = httpx.Timeout(config.timeout_s, connect=3, pool=5)
         self._http = stripe.HTTPXClient(timeout=timeout)
@@ -65,11 +50,8 @@ class StripeGateway:
             max_network_retries=0,
             base_addresses={"api": config.api_base.rstrip("/")},
         )
-        self._pace = AsyncLimiter(config.requests_per_second, 1)
-        self._pace_of: defaultdict[str, AsyncLimiter] = defaultdict(
-            lambda: AsyncLimiter(max(config.requests_per_second / 2, 1), 1)
-        )
-        self._concurrent = asyncio.Semaphore(CONCURRENT_MAX)
+        transport = Transport(requests_per_second=config.requests_per_second, cipher=cipher, now=now)
+        self._ask, self._send, self._all = transport.ask, transport.send, transport.all
 
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK left it bare
@@ -106,73 +88,6 @@ class StripeGateway:
                 return str(raw["id"])
         return None
 
-    async def _send(
-        self,
-        operation: str,
-        create: Callable[[Any, Any], Awaitable[Answer]],
-        attempt: Attempt,
-        lease_until: datetime,
-    ) -> Answer:
-        """Send a stored attempt. Raises NotSendable: too old, or somebody else's by now."""
-
-        async def send() -> Answer:
-            # Judged when its turn has come: a worker that was paused must not wake up and send.
-            now = self._now()
-            if not attempt.may_be_sent(now):
-                raise NotSendable(f"{attempt.key} is older than 23 hours")
-            if now >= lease_until:
-                raise NotSendable(f"the lease on {attempt.key} has passed")
-            return await create(attempt.parameters(self._cipher), {"idempotency_key": attempt.key})
-
-        return await self._ask(operation, send)
-
-    async def _all(
-        self, operation: str, list_page: Callable[..., Awaitable[Any]], filters: Mapping[str, Any]
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Every object of a list, newest first, a page at a time."""
-        parameters: dict[str, Any] = {**filters, "limit": 100}
-        while True:
-            page = (await self._ask(operation, list_page, parameters, _READ)).to_dict()
-            for raw in page["data"]:
-                yield raw
-            if not page["has_more"]:
-                return
-            parameters = {**parameters, "starting_after": page["data"][-1]["id"]}
-
-    async def _ask(
-        self,
-        operation: str,
-        call: Callable[Parameters, Awaitable[Answer]],
-        *args: Parameters.args,
-        **kwargs: Parameters.kwargs,
-    ) -> Answer:
-        """One paced call: its trouble classified, its time measured, its ids logged and nothing else."""
-        async with self._pace, self._pace_of[operation], self._concurrent:
-            started = time.perf_counter()
-            outcome, code, request_id = "cancelled", None, None
-            try:
-                answer = await call(*args, **kwargs)
-                outcome, request_id = "ok", _request_id(answer)
-            except stripe.StripeError as error:
-                trouble = classify(error)
-                outcome, code, request_id = type(trouble).__name__, trouble.code, trouble.request_id
-                if isinstance(trouble, Misuse):
-                    alert("STRIPE_MISUSE", stripe_operation=operation, stripe_code=trouble.code)
-                raise trouble from error
-            else:
-                return answer
-            finally:
-                seconds = time.perf_counter() - started
-                _SECONDS.labels(operation=operation, outcome=outcome).observe(seconds)
-                _log.info(
-                    "stripe call",
-                    stripe_operation=operation,
-                    outcome=outcome,
-                    stripe_code=code,
-                    stripe_request_id=request_id,
-                    seconds=round(seconds, 4),
-                )
-
 
 def _intent(answer: stripe.StripeObject) -> PaymentIntent:
     """Raises Unknown for an answer that is no PaymentIntent: it was probably made all the same."""
@@ -180,8 +95,3 @@ def _intent(answer: stripe.StripeObject) -> PaymentIntent:
         return PaymentIntent.of(answer.to_dict())
     except (KeyError, TypeError, ValueError) as error:
         raise Unknown("unparsable_answer") from error
-
-
-def _request_id(answer: stripe.StripeObject) -> str | None:
-    response = getattr(answer, "last_response", None)
-    return None if response is None else response.request_id
