@@ -89,8 +89,10 @@ async def _ask(runtime: Runtime, deposit: Deposit, customer: str) -> Deposit | N
             answer_field="payment_intent_id",
             send=send,
             find=find,
+            check_circuit=runtime.gateway.check_circuit,
             now=runtime.now,
             lease=runtime.policy.lease,
+            lookup_wait=runtime.policy.lookup_wait,
         )
     except Refused as refused:
         return await _refuse(runtime, deposit, refused)

@@ -1,6 +1,7 @@
 """Deposits' verbs: make one, and look again at one that is due."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from pymongo.errors import DuplicateKeyError
@@ -75,7 +76,9 @@ async def look_again(runtime: Runtime, deposit: Deposit) -> None:
             return
         observed_at = runtime.now()
         intent = await runtime.gateway.payment_intent(deposit.payment_intent_id)
-    except StripeTrouble:
+    except StripeTrouble as trouble:
+        if trouble.retry_after is not None:
+            await _postpone(deposit, runtime.now() + trouble.retry_after)
         return  # logged and counted by the gateway; due again by its schedule
     await intents.settle(runtime, intent, observed_at=observed_at, actor=Actor.WORKER)
 
@@ -149,6 +152,14 @@ async def _schedule(runtime: Runtime, deposit: Deposit) -> None:
     await Deposit.get_pymongo_collection().update_one(
         {"_id": deposit.id, "next_attempt_at": deposit.next_attempt_at},
         {"$set": {"next_attempt_at": runtime.now() + pause}, "$inc": {"attempts_made": 1}},
+    )
+
+
+async def _postpone(deposit: Deposit, until: datetime) -> None:
+    """Due at `until`, as if this look had not been: unless it is settled meanwhile."""
+    await Deposit.get_pymongo_collection().update_one(
+        {"_id": deposit.id, "next_attempt_at": {"$type": "date"}},
+        {"$set": {"next_attempt_at": until, "attempts_made": deposit.attempts_made}},
     )
 
 

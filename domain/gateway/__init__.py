@@ -3,7 +3,16 @@
 from domain.gateway.asking import ask
 from domain.gateway.attempts import Attempt, NotSendable
 from domain.gateway.client import API_VERSION, GatewayConfig, StripeGateway
-from domain.gateway.errors import KeySpent, Misuse, NotDone, Refused, StripeTrouble, Unknown
+from domain.gateway.errors import (
+    CircuitOpen,
+    KeySpent,
+    Misuse,
+    NotDone,
+    NotFoundYet,
+    Refused,
+    StripeTrouble,
+    Unknown,
+)
 from domain.gateway.objects import PaymentError, PaymentIntent
 from domain.gateway.signatures import BadDelivery, verified_event
 
@@ -11,10 +20,12 @@ __all__ = [
     "API_VERSION",
     "Attempt",
     "BadDelivery",
+    "CircuitOpen",
     "GatewayConfig",
     "KeySpent",
     "Misuse",
     "NotDone",
+    "NotFoundYet",
     "NotSendable",
     "PaymentError",
     "PaymentIntent",

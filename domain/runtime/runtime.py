@@ -19,6 +19,7 @@ class Policy:
     deposit_min: int = 100
     deposit_max: int = 1_000_000
     lease: timedelta = timedelta(seconds=15)
+    lookup_wait: timedelta = timedelta(seconds=60)
     recheck: timedelta = timedelta(seconds=60)
     recheck_max: timedelta = timedelta(hours=1)
     webhook_retry_delays: tuple[timedelta, ...] = field(
