@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     stripe_connect_webhook_secrets: Secrets
     stripe_timeout_seconds: float = Field(default=20, gt=0)
     stripe_requests_per_second: float | None = Field(default=None, gt=0)
+    circuit_failures: int = Field(default=5, gt=0)
+    circuit_open_seconds: float = Field(default=30, gt=0)
+    lookup_wait_seconds: float = Field(default=60, gt=0)
 
     jwt_keys: Secrets
     jwt_issuer: str = "jobsphere-payments"
@@ -152,6 +155,7 @@ class Settings(BaseSettings):
             deposit_max=self.deposit_max,
             deposit_expiry=timedelta(hours=self.deposit_expiry_hours),
             lease=timedelta(seconds=self.lease_seconds),
+            lookup_wait=timedelta(seconds=self.lookup_wait_seconds),
             recheck=timedelta(seconds=self.sweep_interval_seconds),
             webhook_retry_delays=tuple(timedelta(seconds=s) for s in self.webhook_retry_delays_seconds),
         )

@@ -80,8 +80,10 @@ async def _ask(runtime: Runtime, customer: Customer) -> str | None:
             answer_field="stripe_id",
             send=send,
             find=find,
+            check_circuit=runtime.gateway.check_circuit,
             now=runtime.now,
             lease=runtime.policy.lease,
+            lookup_wait=runtime.policy.lookup_wait,
         )
     except (KeySpent, Refused):
         # Decided, and Stripe would only repeat itself: whoever asks next takes a new key.

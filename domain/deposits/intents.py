@@ -135,8 +135,10 @@ async def _ask(runtime: Runtime, deposit: Deposit, customer: str) -> Deposit | N
             },
             send=send,
             find=find,
+            check_circuit=runtime.gateway.check_circuit,
             now=runtime.now,
             lease=runtime.policy.lease,
+            lookup_wait=runtime.policy.lookup_wait,
         )
     except Refused as refused:
         return await _refuse(runtime, deposit, refused)

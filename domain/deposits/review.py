@@ -155,7 +155,14 @@ async def _refund(
     deposits = Deposit.get_pymongo_collection()
     try:
         refund = await ask(
-            deposits, deposit.id, send=send, find=find, now=runtime.now, lease=runtime.policy.lease
+            deposits,
+            deposit.id,
+            send=send,
+            find=find,
+            check_circuit=runtime.gateway.check_circuit,
+            now=runtime.now,
+            lease=runtime.policy.lease,
+            lookup_wait=runtime.policy.lookup_wait,
         )
     except KeySpent:
         if deposit.attempt is not None:

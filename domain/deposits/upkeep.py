@@ -26,8 +26,10 @@ async def look_again(runtime: Runtime, deposit: Deposit) -> None:
     await _schedule(runtime, deposit)
     try:
         await _advance(runtime, deposit)
-    except StripeTrouble:
-        return  # logged and counted by the gateway; due again by its schedule
+    except StripeTrouble as trouble:
+        # Logged and counted by the gateway; due again by its schedule, or when the trouble says.
+        if trouble.retry_after is not None:
+            await _postpone(deposit, runtime.now() + trouble.retry_after)
 
 
 async def _advance(runtime: Runtime, deposit: Deposit) -> None:
@@ -62,4 +64,12 @@ async def _schedule(runtime: Runtime, deposit: Deposit) -> None:
     await Deposit.get_pymongo_collection().update_one(
         {"_id": deposit.id, "next_attempt_at": deposit.next_attempt_at},
         {"$set": {"next_attempt_at": due}, "$inc": {"attempts_made": 1}},
+    )
+
+
+async def _postpone(deposit: Deposit, until: datetime) -> None:
+    """Due at `until`, as if this look had not been: unless it is settled meanwhile."""
+    await Deposit.get_pymongo_collection().update_one(
+        {"_id": deposit.id, "next_attempt_at": {"$type": "date"}},
+        {"$set": {"next_attempt_at": until, "attempts_made": deposit.attempts_made}},
     )

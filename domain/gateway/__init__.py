@@ -3,7 +3,16 @@
 from domain.gateway.asking import Find, ask
 from domain.gateway.attempts import Attempt, NotSendable
 from domain.gateway.client import API_VERSION, GatewayConfig, StripeGateway
-from domain.gateway.errors import KeySpent, Misuse, NotDone, Refused, StripeTrouble, Unknown
+from domain.gateway.errors import (
+    CircuitOpen,
+    KeySpent,
+    Misuse,
+    NotDone,
+    NotFoundYet,
+    Refused,
+    StripeTrouble,
+    Unknown,
+)
 from domain.gateway.objects import Customer, PaymentError, PaymentIntent, PaymentMethod, Refund
 from domain.gateway.signatures import BadDelivery, verified_event
 
@@ -11,12 +20,14 @@ __all__ = [
     "API_VERSION",
     "Attempt",
     "BadDelivery",
+    "CircuitOpen",
     "Customer",
     "Find",
     "GatewayConfig",
     "KeySpent",
     "Misuse",
     "NotDone",
+    "NotFoundYet",
     "NotSendable",
     "PaymentError",
     "PaymentIntent",

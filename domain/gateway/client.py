@@ -26,12 +26,17 @@ Parsed = TypeVar("Parsed")
 
 @dataclass(frozen=True)
 class GatewayConfig:
-    """`requests_per_second` is this process's share; a single operation gets half of it."""
+    """`requests_per_second` is this process's share; a single operation gets half of it.
+
+    After `circuit_failures` calls in a row without an answer of Stripe's none is sent for `circuit_open_s`.
+    """
 
     secret_key: str
     api_base: str = "https://api.stripe.com"
     timeout_s: float = 20.0
     requests_per_second: float = 15.0
+    circuit_failures: int = 5
+    circuit_open_s: float = 30.0
 
     @property
     def livemode(self) -> bool:
@@ -53,11 +58,25 @@ class StripeGateway:
             max_network_retries=0,
             base_addresses={"api": config.api_base.rstrip("/")},
         )
-        transport = Transport(requests_per_second=config.requests_per_second, cipher=cipher, now=now)
+        transport = Transport(
+            requests_per_second=config.requests_per_second,
+            circuit_failures=config.circuit_failures,
+            circuit_open_s=config.circuit_open_s,
+            # The cheapest question there is, and no money hangs on it.
+            probe=self._client.v1.balance.retrieve_async,
+            cipher=cipher,
+            now=now,
+        )
+        self._circuit = transport.circuit
         self._ask, self._send, self._all = transport.ask, transport.send, transport.all
 
     async def close(self) -> None:
+        await self._circuit.close()
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK left it bare
+
+    def check_circuit(self) -> None:
+        """Raises CircuitOpen while Stripe is down: for whoever has something to write before a call."""
+        self._circuit.check()
 
     async def create_customer(self, attempt: Attempt, *, lease_until: datetime) -> str:
         """The customer's id."""

@@ -1,4 +1,4 @@
-"""How a call to Stripe is made: paced, bounded, its trouble told apart, its time measured, its ids logged."""
+"""How a call to Stripe is made: paced, under a circuit breaker, its trouble told apart, measured, logged."""
 
 import asyncio
 import time
@@ -13,7 +13,8 @@ from aiolimiter import AsyncLimiter
 from prometheus_client import Histogram
 
 from domain.gateway.attempts import Attempt, NotSendable
-from domain.gateway.errors import Misuse, classify
+from domain.gateway.circuit import Circuit
+from domain.gateway.errors import Misuse, StripeTrouble, classify
 from domain.kernel.alerts import alert
 from domain.kernel.cipher import Cipher
 from domain.kernel.clock import Clock
@@ -30,11 +31,26 @@ Parameters = ParamSpec("Parameters")
 
 
 class Transport:
-    """One per event loop. `requests_per_second` is this process's share; one operation gets half of it."""
+    """One per event loop. `requests_per_second` is this process's share; one operation gets half of it.
 
-    def __init__(self, *, requests_per_second: float, cipher: Cipher, now: Clock) -> None:
+    `probe` is the call that asks Stripe, once the circuit was open for `circuit_open_s`, whether it is back.
+    """
+
+    def __init__(
+        self,
+        *,
+        requests_per_second: float,
+        circuit_failures: int,
+        circuit_open_s: float,
+        probe: Callable[[], Awaitable[stripe.StripeObject]],
+        cipher: Cipher,
+        now: Clock,
+    ) -> None:
         self._cipher = cipher
         self._now = now
+        self.circuit = Circuit(
+            failures=circuit_failures, open_s=circuit_open_s, probe=lambda: self._call("probe", probe)
+        )
         self._pace = AsyncLimiter(requests_per_second, 1)
         self._pace_of: defaultdict[str, AsyncLimiter] = defaultdict(
             lambda: AsyncLimiter(max(requests_per_second / 2, 1), 1)
@@ -81,32 +97,51 @@ class Transport:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Answer:
-        """One paced call: its trouble classified, its time measured, its ids logged and nothing else."""
+        """One paced call, of which the circuit hears how it went. Raises CircuitOpen at once."""
+        self.circuit.check()
         async with self._pace, self._pace_of[operation], self._concurrent:
-            started = time.perf_counter()
-            outcome, code, request_id = "cancelled", None, None
+            # It may have opened while this call waited for its turn.
+            self.circuit.check()
             try:
-                answer = await call(*args, **kwargs)
-                outcome, request_id = "ok", _request_id(answer)
-            except stripe.StripeError as error:
-                trouble = classify(error)
-                outcome, code, request_id = type(trouble).__name__, trouble.code, trouble.request_id
-                if isinstance(trouble, Misuse):
-                    alert("STRIPE_MISUSE", stripe_operation=operation, stripe_code=trouble.code)
-                raise trouble from error
-            else:
-                return answer
-            finally:
-                seconds = time.perf_counter() - started
-                _SECONDS.labels(operation=operation, outcome=outcome).observe(seconds)
-                _log.info(
-                    "stripe call",
-                    stripe_operation=operation,
-                    outcome=outcome,
-                    stripe_code=code,
-                    stripe_request_id=request_id,
-                    seconds=round(seconds, 4),
-                )
+                answer = await self._call(operation, call, *args, **kwargs)
+            except StripeTrouble as trouble:
+                self.circuit.hear(outage=trouble.outage)
+                raise
+            self.circuit.hear(outage=False)
+            return answer
+
+    async def _call(
+        self,
+        operation: str,
+        call: Callable[Parameters, Awaitable[Answer]],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Answer:
+        """The call itself: its trouble classified, its time measured, its ids logged and nothing else."""
+        started = time.perf_counter()
+        outcome, code, request_id = "cancelled", None, None
+        try:
+            answer = await call(*args, **kwargs)
+            outcome, request_id = "ok", _request_id(answer)
+        except stripe.StripeError as error:
+            trouble = classify(error)
+            outcome, code, request_id = type(trouble).__name__, trouble.code, trouble.request_id
+            if isinstance(trouble, Misuse):
+                alert("STRIPE_MISUSE", stripe_operation=operation, stripe_code=trouble.code)
+            raise trouble from error
+        else:
+            return answer
+        finally:
+            seconds = time.perf_counter() - started
+            _SECONDS.labels(operation=operation, outcome=outcome).observe(seconds)
+            _log.info(
+                "stripe call",
+                stripe_operation=operation,
+                outcome=outcome,
+                stripe_code=code,
+                stripe_request_id=request_id,
+                seconds=round(seconds, 4),
+            )
 
 
 def _request_id(answer: stripe.StripeObject) -> str | None:

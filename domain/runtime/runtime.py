@@ -21,6 +21,7 @@ class Policy:
     deposit_max: Limit = field(default_factory=lambda: Limit(1_000_000))
     deposit_expiry: timedelta = timedelta(hours=24)
     lease: timedelta = timedelta(seconds=15)
+    lookup_wait: timedelta = timedelta(seconds=60)
     recheck: timedelta = timedelta(seconds=60)
     recheck_max: timedelta = timedelta(hours=1)
     webhook_retry_delays: tuple[timedelta, ...] = field(
