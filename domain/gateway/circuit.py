@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import Context
 from datetime import timedelta
 from typing import Final
 
@@ -78,7 +79,8 @@ class Circuit:
                 raise _Outage
         if self.is_open:
             alert("STRIPE_CIRCUIT_OPEN", open_seconds=self._open_s)
-            self._healing = asyncio.create_task(self._heal())
+            # In a context of its own: its log lines name no request that happened to be there.
+            self._healing = asyncio.create_task(self._heal(), context=Context())
 
     async def close(self) -> None:
         """The end of its process, not of an outage."""

@@ -127,7 +127,7 @@ def classify(error: stripe.StripeError) -> StripeTrouble:
             # 409 (still running), 5xx, and a 200 that cannot be parsed.
             replayed = (error.headers or {}).get("idempotent-replayed") == "true"
             # What Stripe stored once and repeats now says nothing about its health.
-            outage = not replayed and (error.json_body is None or (error.http_status or 0) >= 500)
+            outage = not replayed and (error.error is None or (error.http_status or 0) >= 500)
             return Unknown(code, request_id=request_id, outage=outage, replayed=replayed)
 
 
