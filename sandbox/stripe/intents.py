@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from .errors import DOCS, StripeError, bad_parameter, invalid, unsupported
 from .objects import Object, shaped
+from .support import only
 
 if TYPE_CHECKING:
+    from .cards import Authentication
     from .parameters import Params
     from .transaction import Tx
 
@@ -131,6 +133,34 @@ def types(params: Params) -> list[str]:
     if given != ["card"]:
         raise unsupported("payment_method_types", what="payment methods other than cards")
     return ["card"]
+
+
+def with_options(intent: Object, params: Params) -> Object:
+    """Its `payment_method_options`, in which the sandbox knows one wish: for 3-D Secure."""
+    given = params.get("payment_method_options") or {}
+    only(given, "card")
+    card = given.get("card") or {}
+    only(card, "request_three_d_secure")
+    return {"payment_method_options": {"card": intent["payment_method_options"]["card"] | card}}
+
+
+def requested(intent: Object) -> str:
+    """Whether 3-D Secure was asked for: `automatic`, `any` or `challenge`."""
+    wish: str = intent["payment_method_options"]["card"]["request_three_d_secure"]
+    return wish
+
+
+def authenticated(schema_name: str, how: Authentication) -> Object:
+    """The bank's word for it, in the shape of a charge or of a setup attempt."""
+    return shaped(
+        schema_name,
+        {
+            "authentication_flow": how.value,
+            "electronic_commerce_indicator": "05",
+            "result": "authenticated",
+            "version": "2.2.0",
+        },
+    )
 
 
 def challenge(tx: Tx, intent: Object, how: Confirmation) -> Object:

@@ -58,6 +58,7 @@ def create(tx: Tx, params: Params) -> Object:
         "confirmation_method",
         "metadata",
         "payment_method",
+        "payment_method_options",
         "payment_method_types",
         *_PLAIN,
         *intents.CONFIRMING,
@@ -95,6 +96,7 @@ def create(tx: Tx, params: Params) -> Object:
             **_plain(params),
         },
     )
+    intent |= intents.with_options(intent, params)
     if "payment_method" in params:
         intent |= _with_card(tx, intent, params["payment_method"])
     tx.insert(intent)
@@ -111,7 +113,8 @@ def retrieve(tx: Tx, params: Params, *, intent: str) -> Object:
 
 def update(tx: Tx, params: Params, *, intent: str) -> Object:
     """No event: Stripe has none for it."""
-    only(params, "amount", "currency", "customer", "metadata", "payment_method", *_PLAIN)
+    supported = ("amount", "currency", "customer", "metadata", "payment_method", "payment_method_options")
+    only(params, *supported, *_PLAIN)
     body = tx.fetch("payment_intent", intent, param="intent").body
     if params.keys() - _CHANGEABLE_WHEN_DONE:
         intents.refuse_state(body, "update")
@@ -124,22 +127,21 @@ def update(tx: Tx, params: Params, *, intent: str) -> Object:
         wanted = body | params
         currency = check_currency(wanted["currency"])
         changes |= {"currency": currency, "amount": check_amount(wanted["amount"], currency)}
-    after = body | changes
+    after = body | changes | intents.with_options(body, params)
     if "payment_method" in params:
         after |= _with_card(tx, after, params["payment_method"]) | {"next_action": None}
     return tx.save(after)
 
 
 def confirm(tx: Tx, params: Params, *, intent: str) -> Object:
-    only(
-        params, "client_secret", "payment_method", "receipt_email", "setup_future_usage", *intents.CONFIRMING
-    )
+    supported = ("client_secret", "payment_method", "payment_method_options", "receipt_email")
+    only(params, *supported, "setup_future_usage", *intents.CONFIRMING)
     body = tx.fetch("payment_intent", intent, param="intent").body
     if "client_secret" in params or tx.publishable:
         intents.check_secret(body, params)
     try:
         intents.refuse_state(body, "confirm")
-        body |= _plain(params)
+        body |= _plain(params) | intents.with_options(body, params)
         if "payment_method" in params:
             body |= _with_card(tx, body, params["payment_method"])
         return _shown(tx, _confirm(tx, body, params))

@@ -48,6 +48,8 @@ def retrieve(tx: Tx, _params: Params, *, payment_method: str) -> Object:
 def update(tx: Tx, params: Params, *, payment_method: str) -> Object:
     only(params, "billing_details", "metadata", "allow_redisplay")
     before = tx.fetch("payment_method", payment_method, param="payment_method").body
+    if before["customer"] is None:
+        raise invalid("You must save this PaymentMethod to a customer before you can update it.")
     after = before | {"metadata": merge_metadata(before["metadata"], params.get("metadata"))}
     if "billing_details" in params:
         after["billing_details"] = before["billing_details"] | _billing(params["billing_details"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import charges, intents, payment_methods
-from .cards import AUTHENTICATION_REQUIRED, Challenge, Decline
+from .cards import AUTHENTICATION_REQUIRED, Authentication, Decline
 from .errors import PaymentFailed
 from .objects import Object
 
@@ -26,16 +26,14 @@ def pay(tx: Tx, intent: Object, how: Confirmation) -> Object:
     Raises PaymentFailed; the intent is then back in requires_payment_method, and remembers why.
     """
     stored = payment_methods.usable(tx, intent["payment_method"], intent=intent)
-    card = payment_methods.card_of(stored)
+    free = how.off_session and stored.private.get("set_up", False)
+    authentication = payment_methods.card_of(stored).authentication(intents.requested(intent), free=free)
     intent = intent | {"payment_method": stored.body["id"], "last_payment_error": None, "next_action": None}
-    challenged = card.challenge is Challenge.ALWAYS or (
-        card.challenge is Challenge.UNLESS_SET_UP and not (how.off_session and stored.private.get("set_up"))
-    )
-    if challenged and how.off_session:
+    if authentication is not Authentication.CHALLENGE:
+        return _charge(tx, intent, stored, authentication)
+    if how.off_session:
         return _declined(tx, intent, stored, AUTHENTICATION_REQUIRED)
-    if challenged:
-        return intents.challenge(tx, intent, how)
-    return _charge(tx, intent, stored, authenticated=False)
+    return intents.challenge(tx, intent, how)
 
 
 def authenticate(tx: Tx, intent: Object, *, accepted: bool) -> Object:
@@ -45,7 +43,7 @@ def authenticate(tx: Tx, intent: Object, *, accepted: bool) -> Object:
     if not accepted:
         return _back_to_start(tx, intent, stored, intents.not_authenticated(intent))
     try:
-        return _charge(tx, intent, stored, authenticated=True)
+        return _charge(tx, intent, stored, Authentication.CHALLENGE)
     except PaymentFailed:
         return tx.fetch("payment_intent", intent["id"], param="intent").body
 
@@ -62,11 +60,11 @@ def cancel(tx: Tx, intent: Object, *, reason: str | None) -> Object:
     return after
 
 
-def _charge(tx: Tx, intent: Object, stored: Stored, *, authenticated: bool) -> Object:
+def _charge(tx: Tx, intent: Object, stored: Stored, authentication: Authentication | None) -> Object:
     decline = payment_methods.card_of(stored).decline
     if decline is not None:
         return _declined(tx, intent, stored, decline)
-    charge = charges.make(tx, intent, stored, decline=None, authenticated=authenticated)
+    charge = charges.make(tx, intent, stored, decline=None, authentication=authentication)
     after = intent | {
         "status": "succeeded",
         "amount_received": intent["amount"],
@@ -80,7 +78,8 @@ def _charge(tx: Tx, intent: Object, stored: Stored, *, authenticated: bool) -> O
 
 def _keep_card(tx: Tx, intent: Object, stored: Stored) -> None:
     if intent["setup_future_usage"] is not None:
-        payment_methods.set_up(tx, stored)
+        if intent["setup_future_usage"] == "off_session":
+            payment_methods.set_up(tx, stored)
         if intent["customer"] is not None:
             payment_methods.save_to_customer(tx, stored.body, intent["customer"])
             return
@@ -88,7 +87,7 @@ def _keep_card(tx: Tx, intent: Object, stored: Stored) -> None:
 
 
 def _declined(tx: Tx, intent: Object, stored: Stored, decline: Decline) -> Object:
-    charge = charges.make(tx, intent, stored, decline=decline, authenticated=False)
+    charge = charges.make(tx, intent, stored, decline=decline)
     error = decline.fields() | {"charge": charge["id"]}
     failed = _back_to_start(tx, intent | {"latest_charge": charge["id"]}, stored, error)
     raise PaymentFailed(error | {"payment_intent": failed, "payment_method": stored.body})

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .parameters import Params
     from .transaction import Tx
 
+_OF_CARDS = ("payment_method", "payment_method_options")
 _CONFIRMING = ("return_url", "use_stripe_sdk")
 _CHANGEABLE_WHEN_DONE = {"description", "metadata", "expand"}
 _SHOWN_TO_BROWSERS = (
@@ -36,7 +37,7 @@ _SHOWN_TO_BROWSERS = (
 
 def create(tx: Tx, params: Params) -> Object:
     supported = ("automatic_payment_methods", "confirm", "customer", "description", "metadata", "usage")
-    only(params, *supported, "payment_method", "payment_method_types", *_CONFIRMING)
+    only(params, *supported, *_OF_CARDS, "payment_method_types", *_CONFIRMING)
     intents.only_when_confirming(params, name="SetupIntent")
     if "customer" in params:
         tx.referenced("customer", params["customer"], param="customer")
@@ -63,6 +64,7 @@ def create(tx: Tx, params: Params) -> Object:
             "usage": params.get("usage", "off_session"),
         },
     )
+    intent |= intents.with_options(intent, params)
     if "payment_method" in params:
         intent |= _with_card(tx, intent, params["payment_method"])
     tx.insert(intent)
@@ -79,7 +81,7 @@ def retrieve(tx: Tx, params: Params, *, intent: str) -> Object:
 
 def update(tx: Tx, params: Params, *, intent: str) -> Object:
     """No event: Stripe has none for it."""
-    only(params, "customer", "description", "metadata", "payment_method")
+    only(params, "customer", "description", "metadata", *_OF_CARDS)
     body = tx.fetch("setup_intent", intent, param="intent").body
     if params.keys() - _CHANGEABLE_WHEN_DONE:
         intents.refuse_state(body, "update")
@@ -89,19 +91,20 @@ def update(tx: Tx, params: Params, *, intent: str) -> Object:
     if "customer" in params:
         tx.referenced("customer", params["customer"], param="customer")
         changes["customer"] = params["customer"]
-    after = body | changes
+    after = body | changes | intents.with_options(body, params)
     if "payment_method" in params:
         after |= _with_card(tx, after, params["payment_method"]) | {"next_action": None}
     return tx.save(after)
 
 
 def confirm(tx: Tx, params: Params, *, intent: str) -> Object:
-    only(params, "client_secret", "payment_method", *_CONFIRMING)
+    only(params, "client_secret", *_OF_CARDS, *_CONFIRMING)
     body = tx.fetch("setup_intent", intent, param="intent").body
     if "client_secret" in params or tx.publishable:
         intents.check_secret(body, params)
     try:
         intents.refuse_state(body, "confirm")
+        body |= intents.with_options(body, params)
         if "payment_method" in params:
             body |= _with_card(tx, body, params["payment_method"])
         return _shown(tx, _confirm(tx, body, params))

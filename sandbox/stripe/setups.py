@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import intents, payment_methods
-from .cards import Challenge
+from .cards import Authentication
 from .errors import SetupFailed
 from .objects import Object, shaped
 
@@ -35,10 +35,11 @@ def set_up(tx: Tx, intent: Object, how: Confirmation) -> Object:
         failed = _failed(tx, _attempted(tx, intent, stored), stored, error)
         raise SetupFailed(error | {"setup_intent": failed, "payment_method": stored.body})
     intent = _attempted(tx, intent, stored)
-    if card.challenge is not Challenge.NEVER:
-        _note(tx, intent, status="requires_action")
-        return intents.challenge(tx, intent, how)
-    return _succeeded(tx, intent, stored)
+    authentication = card.authentication(intents.requested(intent), free=False)
+    if authentication is not Authentication.CHALLENGE:
+        return _succeeded(tx, intent, stored, authentication)
+    _note(tx, intent, status="requires_action")
+    return intents.challenge(tx, intent, how)
 
 
 def authenticate(tx: Tx, intent: Object, *, accepted: bool) -> Object:
@@ -47,7 +48,7 @@ def authenticate(tx: Tx, intent: Object, *, accepted: bool) -> Object:
     intent = intent | {"next_action": None}
     if not accepted:
         return _failed(tx, intent, stored, intents.not_authenticated(intent))
-    return _succeeded(tx, intent, stored, authenticated=True)
+    return _succeeded(tx, intent, stored, Authentication.CHALLENGE)
 
 
 def cancel(tx: Tx, intent: Object, *, reason: str | None) -> Object:
@@ -59,12 +60,12 @@ def cancel(tx: Tx, intent: Object, *, reason: str | None) -> Object:
     return after
 
 
-def _succeeded(tx: Tx, intent: Object, stored: Stored, *, authenticated: bool = False) -> Object:
+def _succeeded(tx: Tx, intent: Object, stored: Stored, authentication: Authentication | None) -> Object:
     if intent["usage"] == "off_session":
         payment_methods.set_up(tx, stored)
     if intent["customer"] is not None:
         payment_methods.save_to_customer(tx, stored.body, intent["customer"])
-    _note(tx, intent, status="succeeded", authenticated=authenticated)
+    _note(tx, intent, status="succeeded", authentication=authentication)
     after = intent | {"status": "succeeded"}
     tx.save(after)
     tx.emit("setup_intent.succeeded", after)
@@ -116,18 +117,16 @@ def _attempted(tx: Tx, intent: Object, stored: Stored) -> Object:
 
 
 def _note(
-    tx: Tx, intent: Object, *, status: str, error: Object | None = None, authenticated: bool = False
+    tx: Tx,
+    intent: Object,
+    *,
+    status: str,
+    error: Object | None = None,
+    authentication: Authentication | None = None,
 ) -> None:
     """Write down how the latest attempt stands."""
     attempt = tx.fetch("setup_attempt", intent["latest_attempt"], param="latest_attempt").body
-    if authenticated:
-        attempt["payment_method_details"]["card"]["three_d_secure"] = shaped(
-            "three_d_secure_details",
-            {
-                "authentication_flow": "challenge",
-                "electronic_commerce_indicator": "05",
-                "result": "authenticated",
-                "version": "2.2.0",
-            },
-        )
+    if authentication is not None:
+        word = intents.authenticated("three_d_secure_details", authentication)
+        attempt["payment_method_details"]["card"]["three_d_secure"] = word
     tx.save(attempt | {"status": status, "setup_error": error})

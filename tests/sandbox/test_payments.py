@@ -174,17 +174,55 @@ async def test_confirming_and_canceling_race_to_one_end(sandbox: Running) -> Non
         assert [error.code for error in lost] == ["payment_intent_unexpected_state"]
 
 
-async def test_what_is_canceled_is_canceled_once(sandbox: Running) -> None:
-    intent = await sandbox.intent()
-    canceled = await sandbox.stripe.v1.payment_intents.cancel_async(
-        intent.id, {"cancellation_reason": "abandoned"}
-    )
-    assert (canceled.status, canceled.cancellation_reason) == ("canceled", "abandoned")
+IN_STATE: dict[str, Any] = {
+    "requires_payment_method": {},
+    "requires_confirmation": {"payment_method": "pm_card_visa"},
+    "requires_action": {"payment_method": "pm_card_authenticationRequired", "confirm": True},
+}
 
+
+@pytest.mark.parametrize("state", IN_STATE)
+@pytest.mark.parametrize("reason", ["abandoned", "duplicate", "fraudulent", "requested_by_customer", None])
+async def test_an_open_intent_is_canceled_once(sandbox: Running, state: str, reason: Any) -> None:
+    intent = await sandbox.intent(**IN_STATE[state])
+    assert intent.status == state
+
+    canceled = await sandbox.stripe.v1.payment_intents.cancel_async(
+        intent.id, {"cancellation_reason": reason} if reason else {}
+    )
+
+    assert (canceled.status, canceled.cancellation_reason) == ("canceled", reason)
+    assert canceled.next_action is None
+    assert canceled.canceled_at is not None
+    assert (await sandbox.events())[-1] == "payment_intent.canceled"
     with pytest.raises(stripe.InvalidRequestError) as caught:
         await sandbox.stripe.v1.payment_intents.cancel_async(intent.id)
-
     assert caught.value.code == "payment_intent_unexpected_state"
+
+
+async def test_after_a_decline_an_intent_is_canceled_too(sandbox: Running) -> None:
+    with pytest.raises(stripe.CardError) as declined:
+        await sandbox.intent(confirm=True, payment_method="pm_card_chargeDeclined")
+    assert declined.value.error is not None
+    assert declined.value.error.payment_intent is not None
+
+    canceled = await sandbox.stripe.v1.payment_intents.cancel_async(declined.value.error.payment_intent.id)
+
+    assert canceled.status == "canceled"
+
+
+async def test_what_succeeded_is_not_canceled(sandbox: Running) -> None:
+    paid = await sandbox.paid()
+
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        await sandbox.stripe.v1.payment_intents.cancel_async(paid.id)
+
+    assert (caught.value.http_status, caught.value.code) == (400, "payment_intent_unexpected_state")
+    error = caught.value.error
+    assert error is not None
+    assert error.payment_intent is not None
+    assert (error.payment_intent.id, error.payment_intent.status) == (paid.id, "succeeded")
+    assert "payment_intent.canceled" not in await sandbox.events()
 
 
 async def test_without_ruling_out_redirects_a_return_url_is_needed(sandbox: Running) -> None:
