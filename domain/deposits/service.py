@@ -118,9 +118,8 @@ def _check_return_url(url: str) -> None:
         parts = urlsplit(url)
     except ValueError:
         parts = urlsplit("")
-    misses_host = parts.scheme in ("http", "https") and not parts.hostname
     odd = not url.isprintable() or " " in url or len(url) > RETURN_URL_CHARACTERS_MAX
-    if parts.scheme in _NEVER_RETURNED_TO or misses_host or odd:
+    if parts.scheme in _NEVER_RETURNED_TO or not parts.netloc or odd:
         raise InvalidInput("This is not the absolute address of a page or an app.", path=["returnUrl"])
 
 
