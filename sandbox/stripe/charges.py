@@ -103,7 +103,7 @@ def settle(tx: Tx, charge_id: str, *, pending: bool) -> None:
         currency=before["currency"],
         source=charge_id,
         description=before["description"],
-        fee=balance.card_fee(before["amount"]),
+        fee=balance.card_fee(before["amount"], before["currency"]),
     )
     booked = balance.move(tx, movement, pending=pending)
     tx.save_and_emit("charge.updated", before, before | {"balance_transaction": booked["id"]})

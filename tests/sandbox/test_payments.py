@@ -66,6 +66,30 @@ async def test_the_balance_transaction_comes_a_moment_later(sandbox: Running) ->
     assert last.request.id is None, "time did it, not a request"
 
 
+@pytest.mark.parametrize(
+    ("currency", "amount", "fee"),
+    [
+        ("usd", 105_00, 3_35),
+        ("jpy", 10_500, 335),
+        ("isk", 10_500_00, 305_00),
+        ("kwd", 10_500, 330),
+        ("huf", 10_500_45, 304_81),
+    ],
+)
+async def test_a_fee_is_an_amount_of_its_currency(
+    sandbox: Running, currency: str, amount: int, fee: int
+) -> None:
+    """2.9 % and 30, to the nearest krona or hundredth of a dinar."""
+    await sandbox.paid(amount=amount, currency=currency)
+    await sandbox.control("/clock", advance_seconds=1)
+
+    [booked] = (await sandbox.stripe.v1.balance_transactions.list_async({"type": "charge"})).data
+    assert (booked.currency, booked.amount, booked.fee) == (currency, amount, fee)
+    balance = await sandbox.stripe.v1.balance.retrieve_async()
+    pending = {one.currency: one.amount for one in balance.pending}
+    assert pending == {"usd": 0} | {currency: amount - fee}
+
+
 async def test_pending_money_becomes_available(sandbox: Running) -> None:
     await sandbox.paid(amount=100_00)
 
