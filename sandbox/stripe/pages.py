@@ -26,7 +26,7 @@ from .transaction import Cause
 _TO_PAY = (
     ("pm_card_visa", "Pay"),
     ("pm_card_authenticationRequired", "Pay with 3-D Secure"),
-    ("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "3-D Secure, then declined"),
+    ("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "3-D Secure, no funds"),
     ("pm_card_chargeDeclined", "Declined"),
     ("pm_card_chargeDeclinedInsufficientFunds", "Insufficient funds"),
     ("pm_card_chargeDeclinedExpiredCard", "Expired"),
@@ -108,8 +108,8 @@ class Pages:
 
 def _card_form(intent: Object, *, problem: str | None = None, status: int = 200) -> Response:
     saving = intent["object"] == "setup_intent"
-    title = "Save a card" if saving else "Payment"
-    lines = [heading(_subject(intent)), paragraph(intent["description"] or title)]
+    title, subtitle = ("Save a card", "Nothing is paid now.") if saving else ("Payment", "Payment")
+    lines = [heading(_subject(intent)), paragraph(intent["description"] or subtitle)]
     match intent["status"]:
         case "succeeded":
             lines.append(good_news("The card is saved." if saving else "Paid. Thank you."))
