@@ -14,6 +14,16 @@ class Challenge(Enum):
     ALWAYS = auto()
 
 
+class RefundOutcome(Enum):
+    """What becomes of a refund to the card, beside what is said through the controls."""
+
+    SUCCEEDS = auto()
+    PENDS = auto()
+    """Pending at first, and done a little later."""
+    FAILS = auto()
+    """Done at first, and sent back by the bank a little later."""
+
+
 @dataclass(frozen=True)
 class Decline:
     """Why the bank says no, in the fields of Stripe's card error."""
@@ -90,6 +100,7 @@ class TestCard:
     """Whether it can be saved to a customer; the plain decline cards cannot."""
     bypasses_pending: bool = False
     brand: str = "visa"
+    refund: RefundOutcome = RefundOutcome.SUCCEEDS
 
     @property
     def last4(self) -> str:
@@ -123,6 +134,8 @@ _CARDS = (
     ),
     TestCard("pm_card_threeDSecure2Required", "4000000000003220", challenge=Challenge.ALWAYS),
     TestCard("pm_card_threeDSecureOptional", "4000000000003055"),
+    TestCard("pm_card_pendingRefund", "4000000000007726", refund=RefundOutcome.PENDS),
+    TestCard("pm_card_refundFail", "4000000000005126", refund=RefundOutcome.FAILS),
 )
 
 BY_NUMBER = {card.number: card for card in _CARDS}

@@ -15,6 +15,7 @@ from . import (
     events,
     payment_intents,
     payment_methods,
+    refunds,
     webhook_endpoints,
 )
 from .errors import NotExecuted
@@ -68,6 +69,11 @@ OPERATIONS = (
     Operation("POST", "/v1/payment_methods/{payment_method}/detach", payment_methods.detach),
     Operation("GET", "/v1/charges", charges.list_all),
     Operation("GET", "/v1/charges/{charge}", charges.retrieve),
+    Operation("POST", "/v1/refunds", refunds.create),
+    Operation("GET", "/v1/refunds", refunds.list_all),
+    Operation("GET", "/v1/refunds/{refund}", refunds.retrieve),
+    Operation("POST", "/v1/refunds/{refund}", refunds.update),
+    Operation("POST", "/v1/refunds/{refund}/cancel", refunds.cancel),
     Operation("GET", "/v1/balance", balance.retrieve),
     Operation("GET", "/v1/balance_transactions", balance.list_transactions),
     Operation("GET", "/v1/balance_transactions/{id}", balance.retrieve_transaction),
