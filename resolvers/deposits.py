@@ -14,7 +14,7 @@ from resolvers.watching import follow
 async def create_deposit(context: Context, command: CreateDeposit) -> Created:
     """Raises Unauthenticated, Forbidden (not a customer), and what deposits.create raises."""
     viewer = context.require(Role.CUSTOMER)
-    return await deposits.create(context.runtime, viewer.id, command)
+    return await deposits.create(context.runtime, viewer.id, command, budget=context.limits.deposits)
 
 
 async def find(context: Context, deposit_id: str) -> Deposit | None:

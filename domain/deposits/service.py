@@ -10,6 +10,7 @@ from domain.deposits import intents, reads
 from domain.deposits.documents import Deposit, DepositStatus
 from domain.gateway import StripeTrouble
 from domain.gateway.amounts import to_stripe
+from domain.kernel.budget import Budget
 from domain.kernel.database import CommitUnknown, parse
 from domain.kernel.due import claim_due
 from domain.kernel.errors import InvalidInput, PaymentDeclined, PaymentProviderUnavailable, WalletFrozen
@@ -41,10 +42,10 @@ class Created:
     refusal: PaymentProviderUnavailable | PaymentDeclined | None = None
 
 
-async def create(runtime: Runtime, owner: str, command: CreateDeposit) -> Created:
+async def create(runtime: Runtime, owner: str, command: CreateDeposit, *, budget: Budget) -> Created:
     """Write the deposit and ask Stripe for its PaymentIntent; the same key answers like the first time.
 
-    Raises InvalidInput, IdempotencyKeyReused, WalletFrozen: nothing is written then.
+    Raises InvalidInput, IdempotencyKeyReused, WalletFrozen, RateLimited: nothing is written then.
     """
     _validate(runtime, command)
     key = IdempotencyKey.of(
@@ -56,7 +57,7 @@ async def create(runtime: Runtime, owner: str, command: CreateDeposit) -> Create
     deposit = await _first_with(key)
     replayed = deposit is not None
     if deposit is None:
-        deposit, replayed = await _intend(runtime, owner, command, key)
+        deposit, replayed = await _intend(runtime, owner, command, key, budget)
     try:
         deposit = await intents.ensure(runtime, deposit)
     except (StripeTrouble, CommitUnknown):
@@ -112,12 +113,13 @@ async def _first_with(key: IdempotencyKey) -> Deposit | None:
 
 
 async def _intend(
-    runtime: Runtime, owner: str, command: CreateDeposit, key: IdempotencyKey
+    runtime: Runtime, owner: str, command: CreateDeposit, key: IdempotencyKey, budget: Budget
 ) -> tuple[Deposit, bool]:
     """The deposit that this call, or the racing one that was first, wrote; and whether it was another."""
     wallet = await ledger.open_wallet(owner, command.currency)
     if any(freeze.cause is FreezeCause.ADMIN for freeze in wallet.freezes):
         raise WalletFrozen("This wallet is frozen by an administrator.")
+    await budget.spend(owner, member=key.member)
     now = runtime.now()
     deposit = Deposit(
         id=new_id("dep"),

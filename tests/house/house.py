@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -23,10 +24,13 @@ from domain.identity import NewPerson, Role
 from domain.ledger import Report
 from domain.runtime import Runtime
 from jobs import Sweep
+from resolvers.context import Limits
 from sandbox.stores import Store, start_valkey, throwaway_folder
 from sandbox.stripe.delivery import signature
 from server import worker
 from server.app import create_app
+from server.limits import open_limits
+from server.rates import Rate
 from server.settings import Settings
 from server.setup import prepare
 from tests.conformance import DeliveryRecorder
@@ -73,6 +77,8 @@ class House:
         self.deliveries: DeliveryRecorder
         self.runtime: Runtime
         self.changes: Changes
+        self.limits: Limits
+        self._state: dict[str, Any] = {}
         self._worker: asyncio.Task[None] | None = None
         self._worker_stop = asyncio.Event()
         self._requests = 0
@@ -88,14 +94,18 @@ class House:
         await prepare(house.settings)
         app, _ = create_app(house.settings, now=house.clock)
         house.deliveries = DeliveryRecorder(app)
-        config = uvicorn.Config(house._serve, interface="asgi3", log_config=None, access_log=False)
+        config = uvicorn.Config(
+            house._serve, interface="asgi3", log_config=None, access_log=False, proxy_headers=False
+        )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([bound]))
         try:
             await house.until(lambda: _is_up(house))
+            house._state = server.lifespan.state
             house.runtime = server.lifespan.state["runtime"]
             house.runtime = server.lifespan.state["runtime"] = house.with_policy(recheck=RECHECK)
             house.changes = server.lifespan.state["changes"]
+            house.limits = server.lifespan.state["limits"]
             await house.start_worker()
             yield house
         finally:
@@ -205,6 +215,34 @@ class House:
         finally:
             with throwaway_folder() as folder:
                 valkey.process = start_valkey(folder / "redis", valkey.port, throwaway=True).process
+
+    @asynccontextmanager
+    async def redis_hanging(self) -> AsyncIterator[None]:
+        """Redis takes connections and questions, and answers none of them."""
+        process = self.parts.valkey.process
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+
+    @asynccontextmanager
+    async def limited(self, **rates: str) -> AsyncIterator[Limits]:
+        """Other rate limits than the house's generous ones, on nobody's account yet: `deposits="5/hour"`."""
+        changes = {f"rate_limit_{name}": Rate.parse(rate) for name, rate in rates.items()}
+        async with open_limits(self.settings.model_copy(update=changes)) as limits:
+            self._state["limits"] = limits
+            try:
+                yield limits
+            finally:
+                self._state["limits"] = self.limits
+
+    async def time_passes_for_limits(self, seconds: float) -> None:
+        """What Redis has counted is so much longer ago. Its clock is its own: so the past is moved."""
+        async with self._redis() as client:
+            async for key in client.scan_iter("limit:*"):
+                for member in await client.zrange(key, 0, -1):
+                    await client.zincrby(key, -seconds * 1_000_000, member)
 
     async def empty_redis(self) -> None:
         async with self._redis() as client:
@@ -323,6 +361,9 @@ def _values(parts: Parts, stripe_url: str) -> dict[str, Any]:
         "jwt_keys": "test:a-secret-of-the-test-house-32-bytes-long",
         "data_keys": Fernet.generate_key().decode(),
         "currencies": "USD,EUR",
+        # A test that wants to be refused says so: `house.limited`.
+        "rate_limit_deposits": "100000/second",
+        "rate_limit_sign_in": "100000/second",
         "lease_seconds": 3,
         "sweep_interval_seconds": 0.25,
         "webhook_retry_delays_seconds": "0.1,0.2,0.5,1,2,4,8",
