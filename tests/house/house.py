@@ -25,6 +25,7 @@ from domain.ledger import Report
 from domain.runtime import Runtime
 from jobs import Sweep
 from resolvers.context import Limits
+from sandbox.processes import any_free_port
 from sandbox.stores import Store, start_valkey, throwaway_folder
 from sandbox.stripe.delivery import signature
 from server import worker
@@ -100,7 +101,7 @@ class House:
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([bound]))
         try:
-            await house.until(lambda: _is_up(house))
+            await house.until(lambda: _is_up(house.http, url))
             house._state = server.lifespan.state
             house.runtime = server.lifespan.state["runtime"]
             house.runtime = server.lifespan.state["runtime"] = house.with_policy(recheck=RECHECK)
@@ -206,6 +207,15 @@ class House:
             await process.stop()
 
     @asynccontextmanager
+    async def another_api(self, **settings: str) -> AsyncIterator[str]:
+        """The API in a process of its own, at a port of its own; answers its url once it serves."""
+        port = any_free_port()
+        url = f"http://127.0.0.1:{port}"
+        async with self.process("serve", port=str(port), **settings):
+            await self.until(lambda: _is_up(self.http, url))
+            yield url
+
+    @asynccontextmanager
     async def redis_away(self) -> AsyncIterator[None]:
         """Redis is stopped, and starts again, empty, at the same address."""
         valkey = self.parts.valkey
@@ -243,6 +253,11 @@ class House:
             async for key in client.scan_iter("limit:*"):
                 for member in await client.zrange(key, 0, -1):
                     await client.zincrby(key, -seconds * 1_000_000, member)
+
+    async def forget_scripts(self) -> None:
+        """As Redis does when it starts."""
+        async with self._redis() as client:
+            await client.script_flush()
 
     async def empty_redis(self) -> None:
         async with self._redis() as client:
@@ -340,9 +355,9 @@ def intent_of(deposit: Mapping[str, Any]) -> str:
     return intent_id
 
 
-async def _is_up(house: House) -> bool:
+async def _is_up(http: httpx.AsyncClient, url: str) -> bool:
     try:
-        return (await house.http.get(f"{house.url}/health/ready")).status_code == 200
+        return (await http.get(f"{url}/health/ready")).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -362,6 +377,7 @@ def _values(parts: Parts, stripe_url: str) -> dict[str, Any]:
         "data_keys": Fernet.generate_key().decode(),
         "currencies": "USD,EUR",
         # A test that wants to be refused says so: `house.limited`.
+        "trusted_proxies": "127.0.0.1",
         "rate_limit_deposits": "100000/second",
         "rate_limit_sign_in": "100000/second",
         "lease_seconds": 3,
