@@ -23,7 +23,7 @@ from server.stand_in import StandIn
 
 # A person is waiting: a Redis that needs longer is as good as away.
 ASK_S_MAX: Final = 0.5
-TURNS_MIN: Final = 10
+TURNS_MIN: Final = 50
 
 Answer = TypeVar("Answer")
 
@@ -102,8 +102,9 @@ class RedisBudget:
 async def _patiently(ask: Coroutine[Any, Any, Answer]) -> Answer:
     """What `ask` answers. Raises TimeoutError after ASK_S_MAX, in which this process looked TURNS_MIN times.
 
-    With a hundred requests at once a process comes round to its sockets late. By a plain timeout it would take
-    that for Redis' fault, and count alone just when the limit matters.
+    With a hundred requests at once a process comes round to its sockets late, and a new connection needs a
+    dozen rounds. By a plain timeout it would take that for Redis' fault, and count alone just when the limit
+    matters.
     """
     asking = asyncio.ensure_future(ask)
     try:
