@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from . import balance, payment_methods
 from .cards import RefundOutcome
-from .currencies import displayed
+from .currencies import check_step, displayed
 from .errors import StripeError, bad_parameter, invalid
 from .lists import page
 from .objects import Object, changed, merge_metadata, shaped
@@ -177,6 +177,7 @@ def _amount(params: Params, charge: Object) -> int:
             param="amount",
             code="amount_too_large",
         )
+    check_step(amount, charge["currency"])
     return amount
 
 

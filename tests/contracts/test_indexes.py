@@ -339,7 +339,7 @@ Look = Callable[[House], Awaitable[object]]
 async def replay(house: House) -> None:
     number = next(n for n in range(600) if (owner_of(n), status_of(n)) == (ADA, S.SUCCEEDED))
     command = CreateDeposit(amount=25_00, currency="USD", idempotency_key=f"key-{number}")
-    created = await deposits.create(house.runtime, ADA, command)
+    created = await deposits.create(house.runtime, ADA, command, budget=house.limits.deposits)
     assert (created.replayed, created.deposit.id) == (True, f"dep_{number:06}")
 
 

@@ -26,6 +26,7 @@ mutation ($input: CreateDepositInput!) {{
       __typename code message path
       ... on IdempotencyError {{ conflictingFields }}
       ... on PaymentError {{ declineCode }}
+      ... on RateLimitedError {{ retryAfterSeconds limit windowSeconds }}
     }}
   }}
 }}
