@@ -115,7 +115,7 @@ async def _look(runtime: Runtime, owner: str, customer_id: str) -> Sequence[gate
     # One list is no proof that a card is gone for ever: whatever is missing is asked for by its id.
     present = {one.id for one in listed}
     for saved in await reads.copies_of(owner):
-        if saved.method.stripe_id not in present and saved.method.observed_at < observed_at:
+        if saved.method.stripe_id not in present:
             await remember(runtime, owner, saved.method.stripe_id)
     return listed
 
