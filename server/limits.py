@@ -113,6 +113,8 @@ async def _patiently(ask: Coroutine[Any, Any, Answer]) -> Answer:
                 return asking.result()
     finally:
         asking.cancel()
+        # Waited for: a connection that it gives back after the pool was closed would stay open.
+        await asyncio.gather(asking, return_exceptions=True)
     raise TimeoutError
 
 
