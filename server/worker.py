@@ -1,4 +1,4 @@
-"""The worker process: arq for what the bell rings for, and the sweep, which needs nobody to ring.
+"""The worker process: arq for what the bell rings for; the sweep and the chores, which need nobody to ring.
 
 arq's loop ends when Redis goes away; it is built anew until Redis is back, and the sweep goes on meanwhile.
 """
@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
 from domain.runtime import Runtime
-from jobs import FUNCTIONS, Sweep
+from jobs import FUNCTIONS, Chores, Sweep
 from server.runtime import open_runtime
 from server.settings import Settings
 
@@ -39,10 +39,12 @@ async def run(settings: Settings) -> None:
 
 
 async def work(runtime: Runtime, settings: Settings, stop: asyncio.Event) -> None:
-    """Both loops until `stop` is set."""
+    """All loops until `stop` is set."""
     sweep = Sweep(runtime, interval_s=settings.sweep_interval_seconds)
+    chores = Chores(runtime, interval_s=settings.sweep_interval_seconds)
     tasks = [
         asyncio.create_task(sweep.run(), name="sweep"),
+        asyncio.create_task(chores.run(), name="chores"),
         asyncio.create_task(_listen(runtime, settings, stop), name="listen"),
     ]
     _log.info("worker started")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from . import balance, payment_methods
 from .cards import RefundOutcome
-from .currencies import displayed
+from .currencies import check_step, displayed
 from .errors import StripeError, bad_parameter, invalid
 from .lists import page
 from .objects import Object, changed, merge_metadata, shaped
@@ -169,6 +169,7 @@ def _amount(params: Params, charge: Object) -> int:
         raise invalid(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
     if amount < 1:
         raise StripeError(400, "Invalid positive integer", param="amount", code="parameter_invalid_integer")
+    check_step(amount, charge["currency"])
     if amount > rest:
         currency = charge["currency"]
         raise invalid(
