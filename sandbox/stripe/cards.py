@@ -154,11 +154,11 @@ _CARDS = (
     ),
     TestCard("pm_card_threeDSecure2Required", "4000000000003220", challenge=Challenge.ALWAYS),
     TestCard("pm_card_threeDSecureOptional", "4000000000003055", enrolled=True),
+    TestCard("pm_card_pendingRefund", "4000000000007726", refund=RefundOutcome.PENDS),
+    TestCard("pm_card_refundFail", "4000000000005126", refund=RefundOutcome.FAILS),
     TestCard("pm_card_createDispute", "4000000000000259"),
     TestCard("pm_card_createDisputeProductNotReceived", "4000000000002685"),
     TestCard("pm_card_createDisputeInquiry", "4000000000001976"),
-    TestCard("pm_card_pendingRefund", "4000000000007726", refund=RefundOutcome.PENDS),
-    TestCard("pm_card_refundFail", "4000000000005126", refund=RefundOutcome.FAILS),
 )
 
 BY_NUMBER = {card.number: card for card in _CARDS}

@@ -169,6 +169,7 @@ def _amount(params: Params, charge: Object) -> int:
         raise invalid(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
     if amount < 1:
         raise StripeError(400, "Invalid positive integer", param="amount", code="parameter_invalid_integer")
+    check_step(amount, charge["currency"])
     if amount > rest:
         currency = charge["currency"]
         raise invalid(

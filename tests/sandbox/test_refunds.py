@@ -227,18 +227,40 @@ async def test_there_are_no_other_arrows(sandbox: Running) -> None:
     assert len(await transactions_of(sandbox, made.id)) == 2
 
 
-@pytest.mark.parametrize("currency", ["usd", "eur", "jpy"])
-async def test_each_currency_has_a_balance_of_its_own(sandbox: Running, currency: str) -> None:
+@pytest.mark.parametrize(
+    ("currency", "part", "fee"),
+    [
+        ("usd", 1234, 320),
+        ("eur", 1234, 320),
+        ("jpy", 1234, 320),
+        ("isk", 1200, 300),
+        ("kwd", 1230, 320),
+    ],
+)
+async def test_each_currency_has_a_balance_of_its_own(
+    sandbox: Running, currency: str, part: int, fee: int
+) -> None:
     before = await balances(sandbox)
-    paid = await sandbox.paid("pm_card_bypassPending", amount=5000, currency=currency)
+    paid = await sandbox.paid("pm_card_bypassPending", amount=10_000, currency=currency)
     await sandbox.control("/clock", advance_seconds=1)
-    await refund(sandbox, paid, amount=1234)
+    await refund(sandbox, paid, amount=part)
 
     after = await balances(sandbox)
 
-    fee = 5000 * 29 // 1000 + 30
-    assert after.pop(currency) - before.pop(currency, 0) == 5000 - fee - 1234
+    assert after.pop(currency) - before.pop(currency, 0) == 10_000 - fee - part
     assert after == before
+
+
+@pytest.mark.parametrize(("currency", "amount"), [("isk", 150), ("kwd", 1234)])
+async def test_a_refund_has_no_digits_that_its_currency_has_not(
+    sandbox: Running, currency: str, amount: int
+) -> None:
+    paid = await sandbox.paid(amount=10_000, currency=currency)
+
+    with pytest.raises(stripe.InvalidRequestError) as refusal:
+        await refund(sandbox, paid, amount=amount)
+
+    assert (refusal.value.code, refusal.value.param) == ("parameter_invalid_integer", "amount")
 
 
 async def test_the_balance_may_go_below_zero(sandbox: Running) -> None:
