@@ -3,6 +3,7 @@
 from typing import Final
 
 from domain.deposits.documents import Deposit, DepositStatus
+from domain.kernel.database import batched
 from domain.ledger import EntryRecord, Report
 
 _INVARIANT: Final = "6 operation agrees with its entries"
@@ -18,18 +19,22 @@ async def check(report: Report) -> None:
 
 async def _credited_has_entry(report: Report) -> None:
     succeeded = Deposit.get_pymongo_collection().find({"status": DepositStatus.SUCCEEDED.value})
-    async for deposit in succeeded:
-        ref = f"deposit:{deposit['_id']}:succeeded"
-        entry = await EntryRecord.get_pymongo_collection().find_one({"ref": ref})
-        amount = None if entry is None else sum(p["amount"] for p in entry["postings"])
-        report.expect(_INVARIANT, deposit["_id"], deposit["received"], amount)
+    async for rows in batched(succeeded):
+        deposits = {f"deposit:{deposit['_id']}:succeeded": deposit for deposit in rows}
+        entries = EntryRecord.get_pymongo_collection().find({"ref": {"$in": list(deposits)}})
+        amounts = {entry["ref"]: sum(p["amount"] for p in entry["postings"]) async for entry in entries}
+        for ref, deposit in deposits.items():
+            report.expect(_INVARIANT, deposit["_id"], deposit["received"], amounts.get(ref))
 
 
 async def _entry_has_deposit(report: Report) -> None:
-    async for entry in EntryRecord.get_pymongo_collection().find({"ref": _CREDITED}):
-        deposit = await Deposit.get_pymongo_collection().find_one({"_id": entry["operation"]})
-        status = None if deposit is None else deposit["status"]
-        report.expect(_INVARIANT, entry["operation"], DepositStatus.SUCCEEDED.value, status)
+    credited = EntryRecord.get_pymongo_collection().find({"ref": _CREDITED}, {"operation": 1})
+    async for rows in batched(credited):
+        ids = [entry["operation"] for entry in rows]
+        deposits = Deposit.get_pymongo_collection().find({"_id": {"$in": ids}}, {"status": 1})
+        statuses = {deposit["_id"]: deposit["status"] async for deposit in deposits}
+        for deposit_id in ids:
+            report.expect(_INVARIANT, deposit_id, DepositStatus.SUCCEEDED.value, statuses.get(deposit_id))
 
 
 async def _review_has_entry(report: Report) -> None:

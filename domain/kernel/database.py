@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -31,6 +31,18 @@ def parse(model: type[Model], row: Row) -> Model:
     """A stored row as the document that it is."""
     document: Model = model.model_validate(row)
     return document
+
+
+async def batched(rows: AsyncIterable[Row], size: int = 500) -> AsyncIterator[list[Row]]:
+    """`rows`, `size` at a time, so that what belongs to them is looked up by one query for all."""
+    batch: list[Row] = []
+    async for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 class CommitUnknown(Exception):

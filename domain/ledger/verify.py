@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pymongo.asynchronous.client_session import AsyncClientSession
 
@@ -19,7 +19,9 @@ from domain.ledger.books import Entry
 from domain.ledger.chain import Chain, read_chain, stray
 from domain.ledger.checkpoints import PREFIX, SETTLED
 from domain.ledger.documents import EntryRecord, Wallet
-from domain.ledger.walk import BATCH, Settled, check_owners, check_wallet, digest_of, read_entry
+from domain.ledger.walk import Settled, check_owners, check_wallet, digest_of, read_entry
+
+PROGRESS_EVERY: Final = 500
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ async def _entries(report: Report, chain: Chain, settled: Settled, progress: Pro
         entry = _sound_entry(report, row)
         if entry is not None and settled.includes(entry):
             settled.lines.update(entry.wallet_ids())
-        if report.entries % BATCH == 0:
+        if report.entries % PROGRESS_EVERY == 0:
             progress("entries", report.entries, total)
     progress("entries", report.entries, report.entries)
     chain.end(report.checked_at)

@@ -1,14 +1,14 @@
 """Invariants 1, 2 and 4 for one wallet: a walk along its lines, each held against its entry."""
 
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from bson import MaxKey, MinKey
 
-from domain.kernel.database import Row
+from domain.kernel.database import Row, batched
 from domain.kernel.ids import made_at
 from domain.ledger.accounts import Account
 from domain.ledger.books import GENESIS, Entry, FreezeCause, WalletState, digest
@@ -17,7 +17,6 @@ from domain.ledger.checkpoints import PREFIX
 from domain.ledger.documents import EntryRecord, StatementLine, Wallet
 from domain.ledger.post import entry_of, state_of
 
-BATCH: Final = 500
 # To name the entries that have no line takes a pass over the journal: not for each of a thousand wallets.
 NAMED_WALLETS_MAX: Final = 10
 
@@ -59,7 +58,7 @@ async def check_wallet(expect: Expect, settled: Settled, wallet: Row) -> None:
     lines_owed = settled.lines.pop(str(wallet["_id"]), 0)
     state = state_of(wallet)
     walk = _Walk(expect, settled, state.id)
-    async for lines in _batched(_lines(state)):
+    async for lines in batched(_lines(state)):
         await walk.follow(lines)
     expect("1 available is the sum of its lines", state.id, walk.available, state.available)
     expect("1 held is the sum of its lines", state.id, walk.held, state.held)
@@ -76,7 +75,7 @@ async def check_wallet(expect: Expect, settled: Settled, wallet: Row) -> None:
 async def check_owners(expect: Expect) -> None:
     """2: every line is some wallet's."""
     cursor = await StatementLine.get_pymongo_collection().aggregate([{"$group": {"_id": "$_id.w"}}])
-    async for rows in _batched(cursor):
+    async for rows in batched(cursor):
         owners = [row["_id"] for row in rows]
         wallets = Wallet.get_pymongo_collection().find({"_id": {"$in": owners}}, {"_id": 1})
         # As text: what was forged may have an id that is no text.
@@ -117,7 +116,7 @@ async def _name_lineless(expect: Expect, settled: Settled, wallet_id: str) -> No
     accounts = {"$in": [str(Account.available(wallet_id)), str(Account.held(wallet_id))]}
     touching = {"$or": [{"postings.source": accounts}, {"postings.destination": accounts}]}
     entries = EntryRecord.get_pymongo_collection().find({"_id": {"$lt": settled.cut}, **touching}, {"ref": 1})
-    async for rows in _batched(entries):
+    async for rows in batched(entries):
         refs = [row.get("ref") for row in rows]
         lines = StatementLine.get_pymongo_collection().find(
             {"_id.w": wallet_id, "ref": {"$in": refs}}, {"ref": 1}
@@ -131,18 +130,6 @@ def _lines(state: WalletState) -> AsyncIterable[Row]:
     """The wallet's lines up to its `seq`, in order."""
     bounds = {"$gte": {"w": state.id, "s": MinKey()}, "$lte": {"w": state.id, "s": state.seq}}
     return StatementLine.get_pymongo_collection().find({"_id": bounds}).sort("_id", 1)
-
-
-async def _batched(rows: AsyncIterable[Row]) -> AsyncIterator[list[Row]]:
-    """BATCH at a time."""
-    batch: list[Row] = []
-    async for row in rows:
-        batch.append(row)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 @dataclass
