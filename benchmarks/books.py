@@ -13,9 +13,11 @@ from rich.progress import track
 
 from benchmarks import rig
 from domain import ledger, reconciliation
+from domain.deposits import Deposit, DepositStatus
 from domain.kernel.clock import utc_now
 from domain.kernel.database import Row
 from domain.kernel.ids import new_id
+from domain.kernel.operations import Actor, IdempotencyKey, StatusChange
 from domain.ledger import Account, Entry, Kind, Platform, Posting, WalletState
 from domain.runtime import Runtime
 from server.runtime import open_runtime
@@ -60,7 +62,7 @@ async def _write(runtime: Runtime, count: int) -> None:
         rows = list(_rows(wallets, range(first, min(first + BATCH, count)), count))
         await mongo["entries"].insert_many([entry for entry, _ in rows])
         await mongo["statement_lines"].insert_many([line for _, line in rows])
-        await mongo["deposits"].insert_many([_deposit(entry) for entry, _ in rows])
+        await Deposit.insert_many([_deposit(entry) for entry, _ in rows])
     await mongo["wallets"].insert_many(
         {
             "_id": wallet.id,
@@ -97,10 +99,22 @@ def _rows(wallets: list[WalletState], numbers: range, count: int) -> Iterator[tu
         yield {**entry.fields(), "hash": entry.hash}, {**line.fields(), "hash": line.hash}
 
 
-def _deposit(entry: Row) -> Row:
-    """As much of it as the proof reads."""
-    deposit_id = entry["operation"]
-    return {"_id": deposit_id, "status": "SUCCEEDED", "received": 1_00, "idempotency": {"key": deposit_id}}
+def _deposit(entry: Row) -> Deposit:
+    """What the entry says was paid."""
+    at = entry["created_at"]
+    return Deposit(
+        id=entry["operation"],
+        owner="usr_bench",
+        wallet=entry["postings"][0]["destination"],
+        amount=1_00,
+        currency="USD",
+        received=1_00,
+        status=DepositStatus.SUCCEEDED,
+        history=[StatusChange(status=DepositStatus.SUCCEEDED, at=at, actor=Actor.WEBHOOK)],
+        idempotency=IdempotencyKey.of(actor="bench", mutation="bench", key=entry["_id"], fields={}),
+        created_at=at,
+        updated_at=at,
+    )
 
 
 if __name__ == "__main__":

@@ -1,21 +1,38 @@
 """Money in, by card."""
 
 from domain.deposits import audit, events
-from domain.deposits.documents import MACHINE, Deposit, DepositStatus
+from domain.deposits.cancellation import Canceled, cancel
+from domain.deposits.documents import MACHINE, Deposit, DepositStatus, Receipt, ReviewOutcome
 from domain.deposits.intents import settle
-from domain.deposits.reads import client_secret, find, find_many, incoming, page_of, waiting_for
-from domain.deposits.service import Created, CreateDeposit, claim_next, create, look_again
+from domain.deposits.reads import (
+    client_secret,
+    find,
+    find_many,
+    incoming,
+    next_action_url,
+    page_of,
+    waiting_for,
+)
+from domain.deposits.review import Resolved, ResolveDeposit, resolve
+from domain.deposits.service import Created, CreateDeposit, create
+from domain.deposits.upkeep import claim_next, look_again
 
 DOCUMENTS = (Deposit,)
 
 __all__ = [
     "DOCUMENTS",
     "MACHINE",
+    "Canceled",
     "CreateDeposit",
     "Created",
     "Deposit",
     "DepositStatus",
+    "Receipt",
+    "ResolveDeposit",
+    "Resolved",
+    "ReviewOutcome",
     "audit",
+    "cancel",
     "claim_next",
     "client_secret",
     "create",
@@ -24,7 +41,9 @@ __all__ = [
     "find_many",
     "incoming",
     "look_again",
+    "next_action_url",
     "page_of",
+    "resolve",
     "settle",
     "waiting_for",
 ]

@@ -1,23 +1,38 @@
 """Stripe: the only importer of its SDK."""
 
-from domain.gateway.asking import ask
+from domain.gateway.asking import Find, ask
 from domain.gateway.attempts import Attempt, NotSendable
 from domain.gateway.client import API_VERSION, GatewayConfig, StripeGateway
-from domain.gateway.errors import KeySpent, Misuse, NotDone, Refused, StripeTrouble, Unknown
-from domain.gateway.objects import PaymentError, PaymentIntent
+from domain.gateway.errors import (
+    CircuitOpen,
+    KeySpent,
+    Misuse,
+    NotDone,
+    NotFoundYet,
+    Refused,
+    StripeTrouble,
+    Unknown,
+)
+from domain.gateway.objects import Customer, PaymentError, PaymentIntent, PaymentMethod, Refund
 from domain.gateway.signatures import BadDelivery, verified_event
 
 __all__ = [
     "API_VERSION",
     "Attempt",
     "BadDelivery",
+    "CircuitOpen",
+    "Customer",
+    "Find",
     "GatewayConfig",
     "KeySpent",
     "Misuse",
     "NotDone",
+    "NotFoundYet",
     "NotSendable",
     "PaymentError",
     "PaymentIntent",
+    "PaymentMethod",
+    "Refund",
     "Refused",
     "StripeGateway",
     "StripeTrouble",

@@ -327,6 +327,7 @@ async def hear_of_an_intent(house: House) -> None:
         received=nothing,
         customer=None,
         client_secret=None,
+        next_action_url=None,
         last_error=None,
         metadata={},
         livemode=False,
