@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from domain import ledger
 from domain.kernel.alerts import alert
 from domain.kernel.due import claim_due
 from domain.runtime import Policy, Runtime
@@ -32,7 +33,10 @@ class Chore:
     run: Callable[[Runtime], Awaitable[None]]
 
 
-CHORES: Final[tuple[Chore, ...]] = ()
+CHORES: Final[tuple[Chore, ...]] = (
+    # One a day; looked for more often, so that it comes soon after midnight, whenever the worker began.
+    Chore("checkpoint", lambda _policy: timedelta(hours=1), ledger.make_checkpoint),
+)
 
 
 class Chores:

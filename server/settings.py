@@ -12,12 +12,14 @@ from pydantic import (
     IPvAnyNetwork,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.kernel.money import CURRENCIES, Limit
+from domain.kernel.signer import Signer
 from domain.runtime import Policy
 from server.rates import Rate
 
@@ -84,6 +86,7 @@ class Settings(BaseSettings):
     access_token_minutes: int = Field(default=15, gt=0)
     refresh_token_days: int = Field(default=30, gt=0)
     data_keys: Secrets
+    checkpoint_key: Secrets
 
     currencies: Texts = ("USD",)
     deposit_min: Limits = Limit(100)
@@ -107,7 +110,9 @@ class Settings(BaseSettings):
             raise ValueError("CURRENCIES names a currency twice")
         return codes
 
-    @field_validator("stripe_webhook_secrets", "stripe_connect_webhook_secrets", "jwt_keys", "data_keys")
+    @field_validator(
+        "stripe_webhook_secrets", "stripe_connect_webhook_secrets", "jwt_keys", "data_keys", "checkpoint_key"
+    )
     @classmethod
     def _some(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if not secrets or not all(secret.get_secret_value().strip() for secret in secrets):
@@ -126,6 +131,14 @@ class Settings(BaseSettings):
     def _kid_and_secret(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if not all(":" in key.get_secret_value() for key in keys):
             raise ValueError("JWT_KEYS are `kid:secret` pairs, separated by commas")
+        return keys
+
+    @field_validator("checkpoint_key")
+    @classmethod
+    def _ed25519(cls, keys: tuple[SecretStr, ...], info: ValidationInfo) -> tuple[SecretStr, ...]:
+        can_sign = Signer(reveal(keys)).can_sign
+        if info.data.get("environment") == "production" and not can_sign:
+            raise ValueError("the first CHECKPOINT_KEY must be one that can sign, not a public one")
         return keys
 
     @model_validator(mode="after")

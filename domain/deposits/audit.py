@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from domain.deposits.documents import Deposit, DepositStatus, Receipt, ReviewOutcome
-from domain.kernel.database import Row, parse
+from domain.kernel.database import Row, batched, parse
 from domain.ledger import Account, EntryRecord, Platform, Report
 
 _INVARIANT: Final = "6 operation agrees with its entries"
@@ -21,27 +21,39 @@ async def check(report: Report) -> None:
 async def _deposits_have_entries(report: Report) -> None:
     """What was received is in the wallet, or outside of every wallet until a person decides."""
     criteria = {"$or": [{"status": {"$in": list(_REVIEWED)}}, {"receipts.0": {"$exists": True}}]}
-    async for row in Deposit.get_pymongo_collection().find(criteria):
-        deposit = parse(Deposit, row)
-        found = EntryRecord.get_pymongo_collection().find({"operation": deposit.id})
-        entries = {entry["ref"]: entry async for entry in found}
-        if deposit.status is DepositStatus.SUCCEEDED:
-            report.expect(_INVARIANT, deposit.id, deposit.received, _credited(deposit, entries))
-        if deposit.status is DepositStatus.NEEDS_REVIEW and not deposit.receipts:
-            report.expect(_INVARIANT, deposit.id, "an entry in platform:unexplained", sorted(entries))
-        for receipt in deposit.receipts:
-            _check_receipt(report, deposit, receipt, entries)
+    async for rows in batched(Deposit.get_pymongo_collection().find(criteria)):
+        entries: dict[str, dict[str, Row]] = {row["_id"]: {} for row in rows}
+        async for entry in EntryRecord.get_pymongo_collection().find({"operation": {"$in": list(entries)}}):
+            entries[entry["operation"]][entry["ref"]] = entry
+        for row in rows:
+            _check_deposit(report, parse(Deposit, row), entries[row["_id"]])
+
+
+def _check_deposit(report: Report, deposit: Deposit, entries: Mapping[str, Row]) -> None:
+    if deposit.status is DepositStatus.SUCCEEDED:
+        report.expect(_INVARIANT, deposit.id, deposit.received, _credited(deposit, entries))
+    if deposit.status is DepositStatus.NEEDS_REVIEW and not deposit.receipts:
+        report.expect(_INVARIANT, deposit.id, "an entry in platform:unexplained", sorted(entries))
+    for receipt in deposit.receipts:
+        _check_receipt(report, deposit, receipt, entries)
 
 
 async def _entries_have_deposits(report: Report) -> None:
-    async for entry in EntryRecord.get_pymongo_collection().find({"ref": _BOOKED}):
-        row = await Deposit.get_pymongo_collection().find_one({"_id": entry["operation"]})
-        deposit = None if row is None else parse(Deposit, row)
-        if entry["ref"].endswith(":succeeded"):
-            status = None if deposit is None else deposit.status.value
-            report.expect(_INVARIANT, entry["operation"], DepositStatus.SUCCEEDED.value, status)
-        elif deposit is None or entry["ref"] not in _receipt_refs(deposit):
-            report.expect(_INVARIANT, entry["ref"], "a receipt of its deposit", None)
+    booked = EntryRecord.get_pymongo_collection().find({"ref": _BOOKED}, {"ref": 1, "operation": 1})
+    async for entries in batched(booked):
+        ids = [entry["operation"] for entry in entries]
+        found = Deposit.get_pymongo_collection().find({"_id": {"$in": ids}})
+        deposits = {row["_id"]: parse(Deposit, row) async for row in found}
+        for entry in entries:
+            _check_entry(report, entry, deposits.get(entry["operation"]))
+
+
+def _check_entry(report: Report, entry: Row, deposit: Deposit | None) -> None:
+    if entry["ref"].endswith(":succeeded"):
+        status = None if deposit is None else deposit.status.value
+        report.expect(_INVARIANT, entry["operation"], DepositStatus.SUCCEEDED.value, status)
+    elif deposit is None or entry["ref"] not in _receipt_refs(deposit):
+        report.expect(_INVARIANT, entry["ref"], "a receipt of its deposit", None)
 
 
 def _receipt_refs(deposit: Deposit) -> list[str]:

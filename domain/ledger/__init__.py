@@ -2,17 +2,20 @@
 
 from domain.ledger.accounts import Account, Part, Platform
 from domain.ledger.books import Entry, FreezeCause, Kind, LedgerBug, Posting, WalletState, apply
+from domain.ledger.checkpoints import Checkpoint, CheckpointUnsound, make_checkpoint
 from domain.ledger.documents import EntryRecord, LineId, StatementLine, Wallet
 from domain.ledger.post import AlreadyPosted, NewEntry, Posted, open_wallet, post
 from domain.ledger.reads import line, statement, wallet, wallets_of
 from domain.ledger.verify import Progress, Report, Violation, verify
 
-DOCUMENTS = (Wallet, EntryRecord, StatementLine)
+DOCUMENTS = (Wallet, EntryRecord, StatementLine, Checkpoint)
 
 __all__ = [
     "DOCUMENTS",
     "Account",
     "AlreadyPosted",
+    "Checkpoint",
+    "CheckpointUnsound",
     "Entry",
     "EntryRecord",
     "FreezeCause",
@@ -32,6 +35,7 @@ __all__ = [
     "WalletState",
     "apply",
     "line",
+    "make_checkpoint",
     "open_wallet",
     "post",
     "statement",
