@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -461,7 +462,7 @@ async def postponed(house: House, ids: list[str]) -> None:
     for _ in range(2):
         house.clock.advance(minutes=2)
         unlooked = {"_id": {"$in": ids}, "next_attempt_at": {"$lte": house.clock()}}
-        await house.until(lambda due=unlooked: none_of(house, due))
+        await house.until(partial(none_of, house, unlooked))
     assert await house.count("deposits", _id={"$in": ids}, attempts_made=0) == len(ids)
 
 
