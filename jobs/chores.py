@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from domain import treasury
 from domain.kernel.alerts import alert
 from domain.kernel.due import claim_due
 from domain.runtime import Policy, Runtime
@@ -32,7 +33,9 @@ class Chore:
     run: Callable[[Runtime], Awaitable[None]]
 
 
-CHORES: Final[tuple[Chore, ...]] = ()
+CHORES: Final[tuple[Chore, ...]] = (
+    Chore("treasury", lambda policy: policy.backfill_interval, treasury.read_balance_transactions),
+)
 
 
 class Chores:

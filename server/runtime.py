@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from domain import customers, deposits, identity, inbox, ledger
+from domain import customers, deposits, identity, inbox, ledger, treasury
 from domain.gateway import GatewayConfig, StripeGateway
 from domain.identity import TokenIssuer
 from domain.kernel.cipher import Cipher
@@ -24,6 +24,7 @@ DOCUMENTS: Final = (
     *inbox.DOCUMENTS,
     *customers.DOCUMENTS,
     *deposits.DOCUMENTS,
+    *treasury.DOCUMENTS,
 )
 # What subscriptions watch.
 WATCHED: Final = ("deposits", "wallets")

@@ -33,10 +33,12 @@ async def _entry_has_deposit(report: Report) -> None:
 
 
 async def _review_has_entry(report: Report) -> None:
-    """What waits for a person is booked, outside of every wallet."""
+    """What waits for a person is booked, outside of every wallet: for the deposit, or for its intent."""
     async for deposit in Deposit.get_pymongo_collection().find({"status": DepositStatus.NEEDS_REVIEW.value}):
-        entries = EntryRecord.get_pymongo_collection().find({"operation": deposit["_id"]}, {"ref": 1})
+        operations = {"operation": {"$in": [deposit["_id"], deposit["payment_intent_id"]]}}
+        entries = EntryRecord.get_pymongo_collection().find(operations, {"ref": 1})
         refs = [entry["ref"] async for entry in entries]
-        booked = any(ref.startswith(f"deposit:{deposit['_id']}:unexplained") for ref in refs)
+        unexplained = (f"deposit:{deposit['_id']}:unexplained", "stripe:")
+        booked = any(ref.startswith(unexplained) for ref in refs)
         if not booked:
             report.expect(_INVARIANT, deposit["_id"], "an entry in platform:unexplained", refs)

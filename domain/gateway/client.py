@@ -16,7 +16,7 @@ from prometheus_client import Histogram
 
 from domain.gateway.attempts import Attempt, NotSendable
 from domain.gateway.errors import Misuse, Unknown, classify
-from domain.gateway.objects import PaymentIntent
+from domain.gateway.objects import Balance, BalanceTransaction, PaymentIntent
 from domain.kernel.alerts import alert
 from domain.kernel.cipher import Cipher
 from domain.kernel.clock import Clock
@@ -31,6 +31,7 @@ stripe.enable_telemetry = False
 _log = structlog.get_logger("gateway")
 _SECONDS = Histogram("jobsphere_stripe_seconds", "Duration of calls to Stripe.", ["operation", "outcome"])
 Answer = TypeVar("Answer", bound=stripe.StripeObject)
+Parsed = TypeVar("Parsed")
 Parameters = ParamSpec("Parameters")
 
 
@@ -106,6 +107,25 @@ class StripeGateway:
                 return str(raw["id"])
         return None
 
+    async def balance(self) -> Balance:
+        """What Stripe holds for the platform now."""
+        answer = await self._ask("balance.retrieve", self._client.v1.balance.retrieve_async, None, _READ)
+        return _parsed(Balance.of, answer.to_dict())
+
+    async def balance_transactions(
+        self, *, since: datetime | None, until: datetime | None = None
+    ) -> AsyncIterator[BalanceTransaction]:
+        """Every movement made from `since` to `until`, both included, to the second; newest first."""
+        bounds = {
+            name: int(instant.timestamp())
+            for name, instant in (("gte", since), ("lte", until))
+            if instant is not None
+        }
+        filters: dict[str, Any] = {"expand": ["data.source"]} | ({"created": bounds} if bounds else {})
+        list_page = self._client.v1.balance_transactions.list_async
+        async for raw in self._all("balance_transactions.list", list_page, filters):
+            yield _parsed(BalanceTransaction.of, raw)
+
     async def _send(
         self,
         operation: str,
@@ -176,8 +196,13 @@ class StripeGateway:
 
 def _intent(answer: stripe.StripeObject) -> PaymentIntent:
     """Raises Unknown for an answer that is no PaymentIntent: it was probably made all the same."""
+    return _parsed(PaymentIntent.of, answer.to_dict())
+
+
+def _parsed(parse: Callable[[Mapping[str, Any]], Parsed], raw: Mapping[str, Any]) -> Parsed:
+    """Raises Unknown for what `parse` cannot read."""
     try:
-        return PaymentIntent.of(answer.to_dict())
+        return parse(raw)
     except (KeyError, TypeError, ValueError) as error:
         raise Unknown("unparsable_answer") from error
 

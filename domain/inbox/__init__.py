@@ -8,6 +8,7 @@ from domain.inbox.service import (
     mark_done,
     payload,
     record_failure,
+    record_finding,
     record_unmatched,
     store,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "mark_done",
     "payload",
     "record_failure",
+    "record_finding",
     "record_unmatched",
     "store",
 ]

@@ -12,9 +12,10 @@ from typing import Any, Final
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from domain.kernel.database import Database, Row
+from domain.ledger.balances import NO_WALLETS, PLATFORM, as_rows, derived
 from domain.ledger.books import GENESIS, Entry, FreezeCause, digest
 from domain.ledger.books import deltas as deltas_of
-from domain.ledger.documents import EntryRecord, StatementLine, Wallet
+from domain.ledger.documents import BalanceSnapshot, EntryRecord, StatementLine, Wallet
 from domain.ledger.post import entry_of, state_of
 
 BATCH: Final = 500
@@ -32,10 +33,13 @@ class Violation:
 
 @dataclass
 class Report:
+    """`unchecked`: invariants that could not be looked at, and why."""
+
     checked_at: datetime
     wallets: int = 0
     entries: int = 0
     violations: list[Violation] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -67,6 +71,7 @@ async def verify(
     report = Report(checked_at=now)
     await _entries(report, progress)
     await _refs(report)
+    await _snapshots(report)
     await _wallets(report, progress)
     await _totals(report, database, holds)
     for check in operation_checks:
@@ -109,6 +114,14 @@ async def _refs(report: Report) -> None:
     cursor = await EntryRecord.get_pymongo_collection().aggregate(pipeline, allowDiskUse=True)
     async for row in cursor:
         report.expect("5 ref is unique", str(row["_id"]), 1, row["count"])
+
+
+async def _snapshots(report: Report) -> None:
+    """3 (snapshots): each says what the entries before it add up to."""
+    async for snapshot in BalanceSnapshot.get_pymongo_collection().find({}):
+        balances = await derived(PLATFORM, {"_id": {"$lt": snapshot["_id"]}})
+        expected, actual = as_rows(balances), snapshot.get("balances")
+        report.expect("3 snapshot is the sum of its entries", snapshot["_id"], expected, actual)
 
 
 async def _wallets(report: Report, progress: Progress) -> None:
@@ -216,7 +229,7 @@ async def _totals(report: Report, database: Database, holds: Sequence[Holds]) ->
         async for row in wallets.find({}, {"currency": 1, "available": 1, "held": 1}, session=session):
             available, held[row["_id"]] = _counted(row, "available"), _counted(row, "held")
             balances[str(row.get("currency")), "wallets"] += available + held[row["_id"]]
-        await _derived(balances, session)
+        balances.update(await derived(NO_WALLETS, session=session))
         in_flight: dict[str, int] = defaultdict(int)
         for holds_of in holds:
             for wallet_id, amount in (await holds_of(session)).items():
@@ -226,33 +239,6 @@ async def _totals(report: Report, database: Database, holds: Sequence[Holds]) ->
         report.expect("3 wallets and derived accounts are zero", currency, 0, total)
     for wallet_id in sorted(held.keys() | in_flight.keys()):
         report.expect("9 held is what is in flight", wallet_id, in_flight[wallet_id], held.get(wallet_id))
-
-
-async def _derived(balances: dict[tuple[str, str], int], session: AsyncClientSession) -> None:
-    """Add the balance of each account that is not a wallet's, as the entries give it."""
-    # What is no number is reported with its entry.
-    amount = {"$cond": [{"$isNumber": "$postings.amount"}, "$postings.amount", 0]}
-    sides = [
-        {"account": "$postings.source", "amount": {"$multiply": [amount, -1]}},
-        {"account": "$postings.destination", "amount": amount},
-    ]
-    pipeline: list[dict[str, Any]] = [
-        {"$unwind": "$postings"},
-        {"$project": {"currency": 1, "side": sides}},
-        {"$unwind": "$side"},
-        {"$match": {"side.account": {"$not": {"$regex": "^wallet:"}}}},
-        {
-            "$group": {
-                "_id": {"currency": "$currency", "account": "$side.account"},
-                "amount": {"$sum": "$side.amount"},
-            }
-        },
-    ]
-    cursor = await EntryRecord.get_pymongo_collection().aggregate(
-        pipeline, session=session, allowDiskUse=True
-    )
-    async for row in cursor:
-        balances[str(row["_id"].get("currency")), row["_id"]["account"]] += row["amount"]
 
 
 def _counted(wallet: Row, field_name: str) -> int:

@@ -28,7 +28,7 @@ class Movement:
     reporting_category: str
     amount: int
     currency: str
-    source: str
+    source: str | None
     description: str | None = None
     fee: int = 0
 

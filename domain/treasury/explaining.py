@@ -1,0 +1,82 @@
+"""Whose movement is it? One table: Stripe's reporting category -> the noun that is asked."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from domain import deposits
+from domain.gateway import BalanceTransaction
+from domain.kernel.money import Money
+from domain.ledger import Platform
+from domain.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Matched:
+    """An operation of ours explains it. `entry`: the ref under which it has posted `posted`."""
+
+    operation: str
+    entry: str
+    posted: Money
+
+
+@dataclass(frozen=True)
+class Own:
+    """The platform's own: its amount is booked to `account`."""
+
+    account: Platform
+
+
+@dataclass(frozen=True)
+class Unexplained:
+    """Nothing of ours caused it. `subject`: what it is booked under, until somebody knows better."""
+
+    subject: str
+
+
+Explanation = Matched | Own | Unexplained
+Explain = Callable[[Runtime, BalanceTransaction], Awaitable[Explanation]]
+"""The noun's verb: finds or adopts the operation and posts, if nobody has. Raises StripeTrouble."""
+
+
+async def explain(runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
+    return await _EXPLAIN.get(transaction.category, _nobody)(runtime, transaction)
+
+
+async def _charge(runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
+    if transaction.payment_intent is None:
+        return await _nobody(runtime, transaction)
+    receipt = await deposits.receive(runtime, transaction.payment_intent, settlement=transaction.amount)
+    if receipt is None:
+        # Under the intent: should a deposit of ours turn up for it, its credit comes from there.
+        return Unexplained(transaction.payment_intent)
+    return Matched(receipt.deposit, receipt.entry, receipt.received)
+
+
+async def _fee(_runtime: Runtime, _transaction: BalanceTransaction) -> Explanation:
+    return Own(Platform.STRIPE_FEES)
+
+
+async def _bank(_runtime: Runtime, _transaction: BalanceTransaction) -> Explanation:
+    return Own(Platform.BANK)
+
+
+async def _nobody(_runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
+    """Also for a category that Stripe has thought of since."""
+    return Unexplained(transaction.source or transaction.id)
+
+
+# What operations book at platform:stripe before Stripe's balance shows it, by the beginning of its ref.
+BOOKED_AHEAD: Final = "^deposit:"
+# Here refunds, disputes and transfers are plugged in with their nouns; until then nothing explains them.
+_EXPLAIN: Final[Mapping[str, Explain]] = {
+    "charge": _charge,
+    "fee": _fee,
+    "network_cost": _fee,
+    "tax": _fee,
+    "payout": _bank,
+    "payout_reversal": _bank,
+    "payout_failure": _bank,
+    "topup": _bank,
+    "topup_reversal": _bank,
+}
