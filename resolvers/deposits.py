@@ -4,7 +4,15 @@ from collections.abc import AsyncIterator, Sequence
 
 from domain import deposits
 from domain.changes import Topic
-from domain.deposits import Created, CreateDeposit, Deposit, DepositStatus
+from domain.deposits import (
+    Canceled,
+    Created,
+    CreateDeposit,
+    Deposit,
+    DepositStatus,
+    Resolved,
+    ResolveDeposit,
+)
 from domain.identity import Role
 from domain.kernel.pages import Page, PageRequest
 from resolvers.context import Context
@@ -15,6 +23,18 @@ async def create_deposit(context: Context, command: CreateDeposit) -> Created:
     """Raises Unauthenticated, Forbidden (not a customer), and what deposits.create raises."""
     viewer = context.require(Role.CUSTOMER)
     return await deposits.create(context.runtime, viewer.id, command)
+
+
+async def cancel_deposit(context: Context, deposit_id: str) -> Canceled:
+    """The viewer's own. Raises Unauthenticated, Forbidden (not a customer), NotFound."""
+    viewer = context.require(Role.CUSTOMER)
+    return await deposits.cancel(context.runtime, viewer.id, deposit_id)
+
+
+async def resolve_deposit(context: Context, command: ResolveDeposit) -> Resolved:
+    """Raises Unauthenticated, Forbidden (not an admin), and what deposits.resolve raises."""
+    viewer = context.require(Role.ADMIN)
+    return await deposits.resolve(context.runtime, viewer.id, command)
 
 
 async def find(context: Context, deposit_id: str) -> Deposit | None:
@@ -46,9 +66,16 @@ async def watch(context: Context, deposit_id: str) -> AsyncIterator[Deposit | No
 
 def client_secret(context: Context, deposit: Deposit) -> str | None:
     """Only for the owner, not for an admin who looks on, and only until the deposit is settled."""
-    if context.viewer is None or context.viewer.id != deposit.owner:
-        return None
-    return deposits.client_secret(context.runtime, deposit)
+    return deposits.client_secret(context.runtime, deposit) if _is_own(context, deposit) else None
+
+
+def next_action_url(context: Context, deposit: Deposit) -> str | None:
+    """Only for the owner: who opens it answers the bank in the payer's name."""
+    return deposits.next_action_url(context.runtime, deposit) if _is_own(context, deposit) else None
+
+
+def _is_own(context: Context, deposit: Deposit) -> bool:
+    return context.viewer is not None and context.viewer.id == deposit.owner
 
 
 def _visible(context: Context, deposit: Deposit | None) -> Deposit | None:

@@ -4,11 +4,21 @@ import strawberry
 
 import resolvers.deposits
 from domain import deposits
-from domain.deposits import Created, CreateDeposit, DepositStatus
+from domain.deposits import (
+    Canceled,
+    Created,
+    CreateDeposit,
+    DepositStatus,
+    Resolved,
+    ResolveDeposit,
+    ReviewOutcome,
+)
 from domain.kernel.pages import Page, encode_cursor
 from schema.shared import (
+    URL,
     Blocker,
     CurrencyCode,
+    DateTime,
     Failure,
     Idempotency,
     Info,
@@ -28,6 +38,30 @@ strawberry.enum(
     description="Where a deposit stands. FAILED is the last attempt's: the same deposit may be paid again. "
     "SUCCEEDED and CANCELED are settled. More may be added.",
 )
+strawberry.enum(
+    ReviewOutcome,
+    name="DepositResolution",
+    description="What becomes of money that was received, but not as agreed: CREDIT, into the owner's "
+    "wallet; REFUND, back to the card. More may be added.",
+)
+
+
+@strawberry.type(
+    description="Money that Stripe received for a deposit, but not as agreed: another amount or currency, or "
+    "a second payment. It is in nobody's wallet until an administrator decides."
+)
+class DepositReceipt:
+    received: Money = strawberry.field(description="What was received.")
+    payment_intent_id: str = strawberry.field(description="Stripe's id of the payment.")
+    resolution: ReviewOutcome | None = strawberry.field(description="What was decided; null while it waits.")
+
+    @classmethod
+    def of(cls, receipt: deposits.Receipt) -> "DepositReceipt":
+        return cls(
+            received=Money.of(receipt.amount, receipt.currency),
+            payment_intent_id=receipt.payment_intent_id,
+            resolution=None if receipt.resolution is None else receipt.resolution.outcome,
+        )
 
 
 @strawberry.type(description="Money that a customer brings into their wallet by card.")
@@ -38,12 +72,24 @@ class Deposit(Node, Operation):
     received: Money = strawberry.field(description="What reached the wallet; zero until it SUCCEEDED.")
     status: DepositStatus = strawberry.field(description="Where it stands.")
     failure: Failure | None = strawberry.field(description="Why the last attempt did not work.")
+    expires_at: DateTime | None = strawberry.field(
+        description="When it is canceled unless it is paid by then; null once that cannot be."
+    )
+    receipts: list[DepositReceipt] = strawberry.field(description="What was received, but not as agreed.")
 
     @strawberry.field(
         description="For Stripe.js; only its owner sees it, and only until the deposit is settled."
     )
     def client_secret(self, info: Info) -> str | None:
         return resolvers.deposits.client_secret(info.context, self.document)
+
+    @strawberry.field(
+        description="Where to send the payer for 3-D Secure, when the server confirmed; only its owner "
+        "sees it, and only while the bank asks."
+    )
+    def next_action_url(self, info: Info) -> URL | None:
+        url = resolvers.deposits.next_action_url(info.context, self.document)
+        return None if url is None else URL(url)
 
     @classmethod
     def of(cls, document: deposits.Deposit) -> "Deposit":
@@ -57,15 +103,19 @@ class Deposit(Node, Operation):
             history=[StatusChange.of(change) for change in document.history],
             owner=Party.of(document.owner),
             amount=Money.of(document.amount, document.currency),
-            received=Money.of(document.received, document.currency),
+            received=Money.of(document.received, document.received_currency or document.currency),
             status=document.status,
             failure=None if document.failure is None else Failure.of(document.failure),
+            expires_at=document.expires_at if document.is_open else None,
+            receipts=[DepositReceipt.of(receipt) for receipt in document.receipts],
         )
 
 
 def _waiting_for(document: deposits.Deposit) -> Blocker | None:
     waiting = deposits.waiting_for(document)
-    return None if waiting is None else Blocker(code=waiting.code, message=waiting.message, until=None)
+    return (
+        None if waiting is None else Blocker(code=waiting.code, message=waiting.message, until=waiting.until)
+    )
 
 
 @strawberry.type(description="One deposit and its place in the list.")
@@ -96,9 +146,25 @@ class CreateDepositInput:
     currency: CurrencyCode = strawberry.field(
         default=CurrencyCode("USD"), description="One that the platform takes."
     )
+    payment_method_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Charge this saved method at once; returnUrl is then required."
+    )
+    return_url: URL | None = strawberry.field(
+        default=None, description="Where the payer's bank sends the payer after 3-D Secure."
+    )
+    save_payment_method: bool = strawberry.field(
+        default=False, description="Keep the card that it is paid with, to be charged again."
+    )
 
     def to_command(self) -> CreateDeposit:
-        return CreateDeposit(amount=self.amount, currency=self.currency, idempotency_key=self.idempotency_key)
+        return CreateDeposit(
+            amount=self.amount,
+            currency=self.currency,
+            idempotency_key=self.idempotency_key,
+            payment_method_id=self.payment_method_id,
+            return_url=self.return_url,
+            save_payment_method=self.save_payment_method,
+        )
 
 
 @strawberry.type(description="The deposit, or why there is none.")
@@ -107,7 +173,8 @@ class CreateDepositPayload:
     idempotency: Idempotency | None = strawberry.field(default=None, description="What the key did.")
     user_errors: list[UserError] = strawberry.field(
         default_factory=list,
-        description="Empty on success. Where Stripe cannot be reached, the error comes with the deposit.",
+        description="Empty on success. When a saved card is declined, or Stripe cannot be reached, the error "
+        "comes with the deposit.",
     )
 
     @classmethod
@@ -116,4 +183,51 @@ class CreateDepositPayload:
             deposit=Deposit.of(created.deposit),
             idempotency=Idempotency(replayed=created.replayed, first_seen_at=created.deposit.created_at),
             user_errors=[] if created.refusal is None else [user_error(created.refusal)],
+        )
+
+
+@strawberry.input(description="A deposit to be canceled.")
+class CancelDepositInput:
+    id: strawberry.ID = strawberry.field(description="The deposit's id, one of the viewer's own.")
+
+
+@strawberry.type(description="The deposit as it is now, and why it is not canceled, if it is not.")
+class CancelDepositPayload:
+    deposit: Deposit | None = strawberry.field(default=None, description="Null when there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list,
+        description="Empty on success. Where Stripe cannot be reached, it is canceled as soon as it can be.",
+    )
+
+    @classmethod
+    def of(cls, canceled: Canceled) -> "CancelDepositPayload":
+        return cls(
+            deposit=Deposit.of(canceled.deposit),
+            user_errors=[] if canceled.refusal is None else [user_error(canceled.refusal)],
+        )
+
+
+@strawberry.input(description="What an administrator decides about money that was not agreed.")
+class ResolveDepositInput:
+    id: strawberry.ID = strawberry.field(description="The deposit's id.")
+    outcome: ReviewOutcome = strawberry.field(description="What becomes of the receipt that waits longest.")
+    reason: str = strawberry.field(description="1 to 500 characters; the deposit's history keeps it.")
+
+    def to_command(self) -> ResolveDeposit:
+        return ResolveDeposit(deposit_id=self.id, outcome=self.outcome, reason=self.reason)
+
+
+@strawberry.type(description="The deposit as it is now, and why it is not resolved, if it is not.")
+class ResolveDepositPayload:
+    deposit: Deposit | None = strawberry.field(default=None, description="Null when there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list,
+        description="Empty on success. Where Stripe cannot be reached, it is refunded as soon as it can be.",
+    )
+
+    @classmethod
+    def of(cls, resolved: Resolved) -> "ResolveDepositPayload":
+        return cls(
+            deposit=Deposit.of(resolved.deposit),
+            user_errors=[] if resolved.refusal is None else [user_error(resolved.refusal)],
         )

@@ -2,10 +2,12 @@
 
 import resolvers.deposits
 import resolvers.identity
+import resolvers.methods
 import resolvers.wallets
 from resolvers.context import Context
 from schema.deposits import Deposit
 from schema.identity import User
+from schema.methods import PaymentMethod
 from schema.shared import Node
 from schema.wallets import Transaction, Wallet, parse_transaction_id
 
@@ -24,6 +26,9 @@ async def find_node(context: Context, node_id: str) -> Node | None:
         case "dep":
             deposit = await resolvers.deposits.find(context, node_id)
             return None if deposit is None else Deposit.of(deposit)
+        case "pmt":
+            saved = await resolvers.methods.find(context, node_id)
+            return None if saved is None else PaymentMethod.of(saved)
         case _:
             context.require()
             return None

@@ -11,11 +11,20 @@ from strawberry.types import ExecutionContext
 import resolvers.books
 import resolvers.deposits
 import resolvers.identity
+import resolvers.methods
 import resolvers.wallets
 from domain.identity import SignOut
 from domain.kernel.errors import DomainError
 from schema.books import LedgerReport
-from schema.deposits import CreateDepositInput, CreateDepositPayload, Deposit
+from schema.deposits import (
+    CancelDepositInput,
+    CancelDepositPayload,
+    CreateDepositInput,
+    CreateDepositPayload,
+    Deposit,
+    ResolveDepositInput,
+    ResolveDepositPayload,
+)
 from schema.identity import (
     RefreshSessionInput,
     Session,
@@ -25,6 +34,13 @@ from schema.identity import (
     SignOutPayload,
     SignUpInput,
     User,
+)
+from schema.methods import (
+    CreateSetupIntentPayload,
+    PaymentMethod,
+    PaymentMethodInput,
+    PaymentMethodPayload,
+    SetupIntent,
 )
 from schema.nodes import find_node
 from schema.shared import ERROR_TYPES, SCALARS, CurrencyCode, Info, Node, user_error
@@ -58,6 +74,13 @@ class Query:
     async def deposit(self, info: Info, id: strawberry.ID) -> Deposit | None:
         deposit = await resolvers.deposits.find(info.context, id)
         return None if deposit is None else Deposit.of(deposit)
+
+    @strawberry.field(
+        description="The viewer's saved cards, newest first: as Stripe has them, or, while it cannot be "
+        "reached, as they were last seen."
+    )
+    async def payment_methods(self, info: Info) -> list[PaymentMethod]:
+        return [PaymentMethod.of(saved) for saved in await resolvers.methods.all_own(info.context)]
 
     @strawberry.field(description="ADMIN. Proves the books now: one pass over everything that is stored.")
     async def ledger_report(self, info: Info) -> LedgerReport:
@@ -105,6 +128,51 @@ class Mutation:
             return CreateDepositPayload(user_errors=[user_error(error)])
         return CreateDepositPayload.of(created)
 
+    @strawberry.mutation(
+        description="Cancel a deposit that nobody paid yet; again is no change. A payment that races it wins."
+    )
+    async def cancel_deposit(self, info: Info, input: CancelDepositInput) -> CancelDepositPayload:
+        try:
+            canceled = await resolvers.deposits.cancel_deposit(info.context, input.id)
+        except DomainError as error:
+            return CancelDepositPayload(user_errors=[user_error(error)])
+        return CancelDepositPayload.of(canceled)
+
+    @strawberry.mutation(
+        description="ADMIN. Decide about money that was received for a deposit, but not as agreed: the "
+        "receipt that waits longest. The same decision again is no change."
+    )
+    async def resolve_deposit(self, info: Info, input: ResolveDepositInput) -> ResolveDepositPayload:
+        try:
+            resolved = await resolvers.deposits.resolve_deposit(info.context, input.to_command())
+        except DomainError as error:
+            return ResolveDepositPayload(user_errors=[user_error(error)])
+        return ResolveDepositPayload.of(resolved)
+
+    @strawberry.mutation(description="Begin saving a card. Each call may make another intent; none charges.")
+    async def create_setup_intent(self, info: Info) -> CreateSetupIntentPayload:
+        try:
+            client_secret = await resolvers.methods.create_setup_intent(info.context)
+        except DomainError as error:
+            return CreateSetupIntentPayload(user_errors=[user_error(error)])
+        return CreateSetupIntentPayload(setup_intent=SetupIntent(client_secret=client_secret))
+
+    @strawberry.mutation(description="Charge this card unless another is named.")
+    async def set_default_payment_method(self, info: Info, input: PaymentMethodInput) -> PaymentMethodPayload:
+        try:
+            saved = await resolvers.methods.set_default(info.context, input.id)
+        except DomainError as error:
+            return PaymentMethodPayload(user_errors=[user_error(error)])
+        return PaymentMethodPayload(payment_method=PaymentMethod.of(saved))
+
+    @strawberry.mutation(description="Forget this card, for ever: it can never be charged again.")
+    async def remove_payment_method(self, info: Info, input: PaymentMethodInput) -> PaymentMethodPayload:
+        try:
+            saved = await resolvers.methods.remove(info.context, input.id)
+        except DomainError as error:
+            return PaymentMethodPayload(user_errors=[user_error(error)])
+        return PaymentMethodPayload(payment_method=PaymentMethod.of(saved))
+
 
 @strawberry.type(description="The state now, then changes; intermediate ones may be merged, the last is not.")
 class Subscription:
@@ -141,7 +209,7 @@ def make_schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[*ERROR_TYPES, User, Wallet, Transaction, Deposit],
+        types=[*ERROR_TYPES, User, Wallet, Transaction, Deposit, PaymentMethod],
         extensions=list(extensions),
         config=StrawberryConfig(scalar_map=SCALARS),
     )

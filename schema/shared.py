@@ -2,20 +2,19 @@
 
 import datetime
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any, Final, NewType, TypeAlias
 
 import strawberry
-from babel.numbers import format_currency
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
 from domain.kernel import errors, operations
 from domain.kernel.clock import iso
-from domain.kernel.money import CURRENCIES, MINOR_UNITS_MAX
+from domain.kernel.money import MINOR_UNITS_MAX
 from domain.kernel.money import Money as MoneyValue
 from domain.kernel.pages import Page, encode_cursor
 from resolvers.context import Context
+from schema.display import displayed
 
 Info: TypeAlias = strawberry.Info[Context, None]
 
@@ -90,10 +89,7 @@ class Money:
 
     @strawberry.field(description="Ready to show, e.g. $10.50; locale by Accept-Language.")
     def display(self, info: Info) -> str:
-        exponent = CURRENCIES[self.currency].exponent
-        return format_currency(
-            Decimal(self.amount).scaleb(-exponent), self.currency, locale=info.context.locale
-        )
+        return displayed(self.amount, self.currency, locale=info.context.locale)
 
 
 @strawberry.type(description="What the other side of a deal may see of a person.")

@@ -3,7 +3,6 @@
 from typing import Any
 
 import structlog
-from babel import Locale, UnknownLocaleError
 from starlette.requests import HTTPConnection
 
 from domain.changes import Changes
@@ -11,9 +10,8 @@ from domain.identity import TokenIssuer
 from domain.kernel.errors import Unauthenticated
 from domain.runtime import Runtime
 from resolvers.context import Context, Viewer
+from server.language import preferred_locale
 from server.wire import request_id
-
-LOCALE_DEFAULT = "en_US"
 
 
 class Contexts:
@@ -45,19 +43,3 @@ class Contexts:
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthenticated("The Authorization header must be `Bearer <access token>`.")
         return Viewer.of(self._issuer.verify(token.strip(), now=runtime.now()))
-
-
-def preferred_locale(accept_language: str) -> str:
-    """The first language of the header that Babel knows, in Babel's spelling; else American English."""
-    weighted = []
-    for position, part in enumerate(accept_language[:200].split(",")):
-        tag, _, parameter = part.strip().partition(";")
-        weight = parameter.strip().removeprefix("q=") or "1"
-        if tag and tag != "*" and weight.replace(".", "", 1).isdigit():
-            weighted.append((-float(weight), position, tag))
-    for _, _, tag in sorted(weighted):
-        try:
-            return str(Locale.parse(tag, sep="-"))
-        except (UnknownLocaleError, ValueError, TypeError):
-            continue
-    return LOCALE_DEFAULT

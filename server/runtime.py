@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from domain import customers, deposits, identity, inbox, ledger, treasury
+from domain import customers, deposits, identity, inbox, ledger, methods, treasury
 from domain.gateway import GatewayConfig, StripeGateway
 from domain.identity import TokenIssuer
 from domain.kernel.cipher import Cipher
@@ -23,6 +23,7 @@ DOCUMENTS: Final = (
     *identity.DOCUMENTS,
     *inbox.DOCUMENTS,
     *customers.DOCUMENTS,
+    *methods.DOCUMENTS,
     *deposits.DOCUMENTS,
     *treasury.DOCUMENTS,
 )
@@ -38,7 +39,7 @@ async def open_runtime(
     database = await Database.open(
         settings.mongodb_url, settings.mongodb_database, DOCUMENTS, now=now, create_indexes=create_indexes
     )
-    gateway = StripeGateway(_gateway_config(settings), cipher=cipher, now=now)
+    gateway = StripeGateway(gateway_config(settings), cipher=cipher, now=now)
     doorbell = RedisDoorbell(settings.redis_url)
     try:
         yield Runtime(
@@ -66,11 +67,13 @@ def token_issuer(settings: Settings) -> TokenIssuer:
     )
 
 
-def _gateway_config(settings: Settings) -> GatewayConfig:
+def gateway_config(settings: Settings) -> GatewayConfig:
     share = REQUESTS_PER_SECOND_LIVE if settings.livemode else REQUESTS_PER_SECOND_TEST
     return GatewayConfig(
         secret_key=settings.stripe_secret_key.get_secret_value(),
         api_base=settings.stripe_api_base,
         timeout_s=settings.stripe_timeout_seconds,
         requests_per_second=settings.stripe_requests_per_second or share,
+        circuit_failures=settings.circuit_failures,
+        circuit_open_s=settings.circuit_open_seconds,
     )

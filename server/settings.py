@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from domain.kernel.money import CURRENCIES
+from domain.kernel.money import CURRENCIES, Limit
 from domain.runtime import Policy
 
 STRIPE_API_BASE: Final = "https://api.stripe.com"
@@ -29,8 +29,13 @@ def _commas(value: Any) -> Any:
     return value
 
 
+def _limit(value: Any) -> Any:
+    return Limit.parse(str(value)) if isinstance(value, str | int) else value
+
+
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_commas)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_commas)]
+Limits = Annotated[Limit, NoDecode, BeforeValidator(_limit)]
 Seconds = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_commas)]
 
 
@@ -58,6 +63,9 @@ class Settings(BaseSettings):
     stripe_connect_webhook_secrets: Secrets
     stripe_timeout_seconds: float = Field(default=20, gt=0)
     stripe_requests_per_second: float | None = Field(default=None, gt=0)
+    circuit_failures: int = Field(default=5, gt=0)
+    circuit_open_seconds: float = Field(default=30, gt=0)
+    lookup_wait_seconds: float = Field(default=60, gt=0)
 
     jwt_keys: Secrets
     jwt_issuer: str = "jobsphere-payments"
@@ -67,8 +75,9 @@ class Settings(BaseSettings):
     data_keys: Secrets
 
     currencies: Texts = ("USD",)
-    deposit_min: int = Field(default=100, gt=0)
-    deposit_max: int = Field(default=1_000_000, gt=0)
+    deposit_min: Limits = Limit(100)
+    deposit_max: Limits = Limit(1_000_000)
+    deposit_expiry_hours: float = Field(default=24, gt=0)
 
     lease_seconds: float = Field(default=15, gt=0)
     sweep_interval_seconds: float = Field(default=60, gt=0)
@@ -81,6 +90,8 @@ class Settings(BaseSettings):
         unknown = [code for code in codes if code not in CURRENCIES]
         if unknown or not codes:
             raise ValueError(f"CURRENCIES must be some of {', '.join(sorted(CURRENCIES))}, not {unknown}")
+        if len(set(codes)) < len(codes):
+            raise ValueError("CURRENCIES names a currency twice")
         return codes
 
     @field_validator("stripe_webhook_secrets", "stripe_connect_webhook_secrets", "jwt_keys", "data_keys")
@@ -106,8 +117,14 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _limits(self) -> "Settings":
-        if self.deposit_min > self.deposit_max:
-            raise ValueError("DEPOSIT_MIN is above DEPOSIT_MAX")
+        policy = self.policy()
+        for code in self.currencies:
+            least, most = policy.deposit_bounds(code)
+            if least > most:
+                raise ValueError(
+                    f"DEPOSIT_MIN, DEPOSIT_MAX and Stripe's own limits leave no deposit in {code}: "
+                    f"at least {least}, at most {most} minor units"
+                )
         return self
 
     @model_validator(mode="after")
@@ -137,7 +154,9 @@ class Settings(BaseSettings):
             currencies=self.currencies,
             deposit_min=self.deposit_min,
             deposit_max=self.deposit_max,
+            deposit_expiry=timedelta(hours=self.deposit_expiry_hours),
             lease=timedelta(seconds=self.lease_seconds),
+            lookup_wait=timedelta(seconds=self.lookup_wait_seconds),
             recheck=timedelta(seconds=self.sweep_interval_seconds),
             backfill_interval=timedelta(seconds=self.backfill_interval_seconds),
             webhook_retry_delays=tuple(timedelta(seconds=s) for s in self.webhook_retry_delays_seconds),

@@ -1,8 +1,10 @@
 """A person's Customer at Stripe: one for each who ever pays by card."""
 
+from domain.customers import events
 from domain.customers.documents import Customer
-from domain.customers.service import ensure
+from domain.customers.reads import find, owner_of
+from domain.customers.service import ensure, record
 
 DOCUMENTS = (Customer,)
 
-__all__ = ["DOCUMENTS", "Customer", "ensure"]
+__all__ = ["DOCUMENTS", "Customer", "ensure", "events", "find", "owner_of", "record"]

@@ -7,10 +7,11 @@ from typing import Final
 
 from pymongo.errors import DuplicateKeyError
 
-from domain import identity
+from domain import gateway, identity
+from domain.customers import reads
 from domain.customers.documents import Customer
 from domain.gateway import Attempt, KeySpent, Refused, ask
-from domain.kernel.database import parse
+from domain.kernel.database import Tx
 from domain.runtime import Runtime
 
 POLL_S: Final = 0.05
@@ -19,20 +20,24 @@ CLOCK_SLACK: Final = timedelta(minutes=5)
 
 async def ensure(runtime: Runtime, user_id: str) -> str:
     """The person's customer id at Stripe, made on first use. Raises StripeTrouble, its kind as ever."""
-    customer = await _find(user_id) or await _intend(runtime, user_id)
+    customer = await reads.find(user_id) or await _intend(runtime, user_id)
     while customer.stripe_id is None:
         made = await _ask(runtime, customer)
         if made is not None:
             return made
         # Somebody else is asking: their answer is ours.
         await asyncio.sleep(random.uniform(POLL_S, 2 * POLL_S))  # noqa: S311 - jitter, not a secret
-        customer = await _find(user_id) or customer
+        customer = await reads.find(user_id) or customer
     return customer.stripe_id
 
 
-async def _find(user_id: str) -> Customer | None:
-    row = await Customer.get_pymongo_collection().find_one({"_id": user_id})
-    return None if row is None else parse(Customer, row)
+async def record(tx: Tx, user_id: str, told: gateway.Customer, *, observed_at: datetime) -> None:
+    """Write what Stripe said of the person's Customer when asked at `observed_at`; never over newer."""
+    await Customer.get_pymongo_collection().update_one(
+        {"_id": user_id, "observed_at": {"$not": {"$gt": observed_at}}},
+        {"$set": {"default_method": told.default_payment_method, "observed_at": observed_at}},
+        session=tx.session,
+    )
 
 
 async def _intend(runtime: Runtime, user_id: str) -> Customer:
@@ -42,7 +47,7 @@ async def _intend(runtime: Runtime, user_id: str) -> Customer:
     try:
         await customer.insert()
     except DuplicateKeyError:
-        return await _find(user_id) or customer
+        return await reads.find(user_id) or customer
     return customer
 
 
@@ -75,8 +80,10 @@ async def _ask(runtime: Runtime, customer: Customer) -> str | None:
             answer_field="stripe_id",
             send=send,
             find=find,
+            check_circuit=runtime.gateway.check_circuit,
             now=runtime.now,
             lease=runtime.policy.lease,
+            lookup_wait=runtime.policy.lookup_wait,
         )
     except (KeySpent, Refused):
         # Decided, and Stripe would only repeat itself: whoever asks next takes a new key.

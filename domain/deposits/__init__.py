@@ -1,23 +1,43 @@
 """Money in, by card."""
 
 from domain.deposits import audit, events
-from domain.deposits.documents import MACHINE, Deposit, DepositStatus
+from domain.deposits.bookings import Booking, booking_of_charge, booking_of_refund, booking_of_return
+from domain.deposits.cancellation import Canceled, cancel
+from domain.deposits.documents import MACHINE, Deposit, DepositStatus, Receipt, ReviewOutcome
 from domain.deposits.intents import settle
-from domain.deposits.reads import client_secret, find, find_many, incoming, page_of, waiting_for
-from domain.deposits.receipts import Receipt, receive
-from domain.deposits.service import Created, CreateDeposit, claim_next, create, look_again
+from domain.deposits.reads import (
+    client_secret,
+    find,
+    find_many,
+    incoming,
+    next_action_url,
+    page_of,
+    waiting_for,
+)
+from domain.deposits.review import Resolved, ResolveDeposit, resolve
+from domain.deposits.service import Created, CreateDeposit, create
+from domain.deposits.upkeep import claim_next, look_again
 
 DOCUMENTS = (Deposit,)
 
 __all__ = [
     "DOCUMENTS",
     "MACHINE",
+    "Booking",
+    "Canceled",
     "CreateDeposit",
     "Created",
     "Deposit",
     "DepositStatus",
     "Receipt",
+    "ResolveDeposit",
+    "Resolved",
+    "ReviewOutcome",
     "audit",
+    "booking_of_charge",
+    "booking_of_refund",
+    "booking_of_return",
+    "cancel",
     "claim_next",
     "client_secret",
     "create",
@@ -26,8 +46,9 @@ __all__ = [
     "find_many",
     "incoming",
     "look_again",
+    "next_action_url",
     "page_of",
-    "receive",
+    "resolve",
     "settle",
     "waiting_for",
 ]

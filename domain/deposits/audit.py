@@ -1,44 +1,92 @@
 """Invariant 6 for deposits: their states and their entries agree."""
 
+from collections.abc import Mapping
 from typing import Final
 
-from domain.deposits.documents import Deposit, DepositStatus
-from domain.ledger import EntryRecord, Report
+from domain.deposits.documents import Deposit, DepositStatus, Receipt, ReviewOutcome
+from domain.kernel.database import Row, parse
+from domain.ledger import Account, EntryRecord, Platform, Report
 
 _INVARIANT: Final = "6 operation agrees with its entries"
-_CREDITED: Final = {"$regex": "^deposit:[^:]+:succeeded$"}
+_BOOKED: Final = {"$regex": "^deposit:[^:]+:(succeeded|unexplained)"}
+_REVIEWED: Final = (DepositStatus.SUCCEEDED.value, DepositStatus.NEEDS_REVIEW.value)
 
 
 async def check(report: Report) -> None:
     """Beside traffic: what is read second was committed with, or before, what is read first."""
-    await _credited_has_entry(report)
-    await _entry_has_deposit(report)
-    await _review_has_entry(report)
+    await _deposits_have_entries(report)
+    await _entries_have_deposits(report)
 
 
-async def _credited_has_entry(report: Report) -> None:
-    succeeded = Deposit.get_pymongo_collection().find({"status": DepositStatus.SUCCEEDED.value})
-    async for deposit in succeeded:
-        ref = f"deposit:{deposit['_id']}:succeeded"
-        entry = await EntryRecord.get_pymongo_collection().find_one({"ref": ref})
-        amount = None if entry is None else sum(p["amount"] for p in entry["postings"])
-        report.expect(_INVARIANT, deposit["_id"], deposit["received"], amount)
+async def _deposits_have_entries(report: Report) -> None:
+    """What was received is in the wallet, or outside of every wallet until a person decides."""
+    criteria = {"$or": [{"status": {"$in": list(_REVIEWED)}}, {"receipts.0": {"$exists": True}}]}
+    async for row in Deposit.get_pymongo_collection().find(criteria):
+        deposit = parse(Deposit, row)
+        operations = [deposit.id, *(receipt.payment_intent_id for receipt in deposit.receipts)]
+        found = EntryRecord.get_pymongo_collection().find({"operation": {"$in": operations}})
+        entries = {entry["ref"]: entry async for entry in found}
+        if deposit.status is DepositStatus.SUCCEEDED:
+            report.expect(_INVARIANT, deposit.id, deposit.received, _credited(deposit, entries))
+        if deposit.status is DepositStatus.NEEDS_REVIEW and not deposit.receipts:
+            report.expect(_INVARIANT, deposit.id, "an entry in platform:unexplained", sorted(entries))
+        for receipt in deposit.receipts:
+            _check_receipt(report, deposit, receipt, entries)
 
 
-async def _entry_has_deposit(report: Report) -> None:
-    async for entry in EntryRecord.get_pymongo_collection().find({"ref": _CREDITED}):
-        deposit = await Deposit.get_pymongo_collection().find_one({"_id": entry["operation"]})
-        status = None if deposit is None else deposit["status"]
-        report.expect(_INVARIANT, entry["operation"], DepositStatus.SUCCEEDED.value, status)
+async def _entries_have_deposits(report: Report) -> None:
+    async for entry in EntryRecord.get_pymongo_collection().find({"ref": _BOOKED}):
+        row = await Deposit.get_pymongo_collection().find_one({"_id": entry["operation"]})
+        deposit = None if row is None else parse(Deposit, row)
+        if entry["ref"].endswith(":succeeded"):
+            status = None if deposit is None else deposit.status.value
+            report.expect(_INVARIANT, entry["operation"], DepositStatus.SUCCEEDED.value, status)
+        elif deposit is None or entry["ref"] not in _receipt_refs(deposit):
+            report.expect(_INVARIANT, entry["ref"], "a receipt of its deposit", None)
 
 
-async def _review_has_entry(report: Report) -> None:
-    """What waits for a person is booked, outside of every wallet: for the deposit, or for its intent."""
-    async for deposit in Deposit.get_pymongo_collection().find({"status": DepositStatus.NEEDS_REVIEW.value}):
-        operations = {"operation": {"$in": [deposit["_id"], deposit["payment_intent_id"]]}}
-        entries = EntryRecord.get_pymongo_collection().find(operations, {"ref": 1})
-        refs = [entry["ref"] async for entry in entries]
-        unexplained = (f"deposit:{deposit['_id']}:unexplained", "stripe:")
-        booked = any(ref.startswith(unexplained) for ref in refs)
-        if not booked:
-            report.expect(_INVARIANT, deposit["_id"], "an entry in platform:unexplained", refs)
+def _receipt_refs(deposit: Deposit) -> list[str]:
+    return [deposit.review_ref("unexplained", receipt.payment_intent_id) for receipt in deposit.receipts]
+
+
+def _credited(deposit: Deposit, entries: Mapping[str, Row]) -> int | None:
+    """What the wallet got, in the currency of `received`; None when it got nothing."""
+    currency = deposit.received_currency or deposit.currency
+    amounts = [
+        receipt.amount
+        for receipt in deposit.receipts
+        if receipt.currency == currency and _is_done(receipt, ReviewOutcome.CREDIT)
+    ]
+    entry = entries.get(f"deposit:{deposit.id}:succeeded")
+    if entry is not None:
+        amounts.append(_amount(entry))
+    return sum(amounts) if amounts else None
+
+
+def _check_receipt(report: Report, deposit: Deposit, receipt: Receipt, entries: Mapping[str, Row]) -> None:
+    """It came by one entry, comes back by one, and leaves by one."""
+    intent = receipt.payment_intent_id
+    # What was read from Stripe's balance before anybody knew whose it is came under its intent.
+    read = any(entry["operation"] == intent for entry in entries.values())
+    steps = [] if read else [deposit.review_ref("unexplained", intent)]
+    if receipt.returned is not None:
+        steps.append(deposit.review_ref("returned", intent, receipt.returned))
+    resolved = deposit.review_ref("resolved", intent, receipt.returned)
+    if receipt.resolution is not None and receipt.resolution.done:
+        steps.append(resolved)
+    for ref in steps:
+        entry = entries.get(ref)
+        booked = None if entry is None else (_amount(entry), entry["currency"])
+        report.expect(_INVARIANT, ref, (receipt.amount, receipt.currency), booked)
+    if _is_done(receipt, ReviewOutcome.REFUND) and resolved in entries:
+        destination = entries[resolved]["postings"][0]["destination"]
+        report.expect(_INVARIANT, resolved, str(Account.platform(Platform.STRIPE)), destination)
+
+
+def _is_done(receipt: Receipt, outcome: ReviewOutcome) -> bool:
+    resolution = receipt.resolution
+    return resolution is not None and resolution.done and resolution.outcome is outcome
+
+
+def _amount(entry: Row) -> int:
+    return int(sum(posting["amount"] for posting in entry["postings"]))

@@ -4,12 +4,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from domain.gateway import Attempt
 from domain.kernel.due import DUE_INDEX
 from domain.kernel.machine import Machine
-from domain.kernel.operations import Operation
+from domain.kernel.operations import Actor, Operation
 
 
 class DepositStatus(StrEnum):
@@ -23,7 +24,8 @@ class DepositStatus(StrEnum):
 
 
 S = DepositStatus
-_TRYING = {S.REQUIRES_PAYMENT, S.REQUIRES_ACTION, S.PROCESSING, S.FAILED}
+OPEN = frozenset({S.REQUIRES_PAYMENT, S.REQUIRES_ACTION, S.FAILED})
+_TRYING = OPEN | {S.PROCESSING}
 
 # REQUIRES_PAYMENT <-> REQUIRES_ACTION <-> PROCESSING, each <-> FAILED (this attempt; the intent lives on)
 #     any, FAILED and CANCELED included ──> SUCCEEDED        (what Stripe was paid is never ignored)
@@ -40,10 +42,60 @@ MACHINE = Machine(
 )
 
 
-class Deposit(Operation[DepositStatus]):
-    """Amounts in minor units of `currency`. `client_secret` is encrypted, and gone once it is settled.
+class SavedCard(BaseModel):
+    """A saved method that is charged at once, by the server. `return_url` is encrypted."""
 
+    method: str
+    stripe_id: str
+    return_url: bytes
+
+
+class Cancellation(BaseModel):
+    """Somebody wants the deposit canceled; it is, once Stripe says so."""
+
+    by: Actor
+    reason: str
+    at: datetime
+
+
+class ReviewOutcome(StrEnum):
+    """What becomes of money that was not agreed: into the wallet, or back to the card."""
+
+    CREDIT = "CREDIT"
+    REFUND = "REFUND"
+
+
+class Resolution(BaseModel):
+    """An administrator's decision. A refund is done once Stripe has made it, and `refund_id` is Stripe's."""
+
+    id: str
+    outcome: ReviewOutcome
+    by: str
+    reason: str
+    at: datetime
+    refund_id: str | None = None
+    done: bool = False
+
+
+class Receipt(BaseModel):
+    """Money that Stripe received, but not as agreed: it is in platform:unexplained until it is resolved.
+
+    `returned`: the refund, Stripe's id, that failed after it was made and brought the money back.
+    """
+
+    payment_intent_id: str
+    amount: int
+    currency: str
+    returned: str | None = None
+    resolution: Resolution | None = None
+
+
+class Deposit(Operation[DepositStatus]):
+    """Amounts in minor units of `currency`; `received` of `received_currency`, where that is another.
+
+    `client_secret` and `next_action_url` are encrypted, and gone once it is settled.
     `observed_at`: when Stripe was asked for what is stored here; an older answer is not written over it.
+    `attempt`: the question to Stripe that is under way, for the intent, and, later, for a refund in review.
     """
 
     machine = MACHINE
@@ -52,10 +104,39 @@ class Deposit(Operation[DepositStatus]):
     amount: int
     currency: str
     received: int = 0
+    received_currency: str | None = None
+    saved_card: SavedCard | None = None
+    save_method: bool = False
     payment_intent_id: str | None = None
     client_secret: bytes | None = None
+    next_action_url: bytes | None = None
+    expires_at: datetime | None = None
+    cancellation: Cancellation | None = None
+    receipts: list[Receipt] = Field(default_factory=list)
     attempt: Attempt | None = None
     observed_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a payer, or a cancellation, can still act upon it."""
+        return self.status in OPEN
+
+    @property
+    def receipt_waiting(self) -> Receipt | None:
+        """The oldest receipt that nobody decided about."""
+        return next((r for r in self.receipts if r.resolution is None), None)
+
+    @property
+    def refund_under_way(self) -> Receipt | None:
+        """The receipt whose refund was decided, and that Stripe has not made yet."""
+        decided = (r for r in self.receipts if r.resolution is not None and not r.resolution.done)
+        return next(decided, None)
+
+    def review_ref(self, step: str, intent_id: str, returned: str | None = None) -> str:
+        """The ref of a step about money that was not agreed: one for each intent, and each return of it."""
+        own = self.payment_intent_id in (None, intent_id)
+        parts = [step, *([] if own else [intent_id]), *([] if returned is None else [returned])]
+        return f"deposit:{self.id}:{':'.join(parts)}"
 
     class Settings:
         name = "deposits"

@@ -1,4 +1,4 @@
-"""Stripe's payment_intent events: what to ask before, and what to write in the inbox's transaction."""
+"""Stripe's events about deposits: what to ask before, and what to write in the inbox's transaction."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from domain import inbox
-from domain.deposits import facts
-from domain.gateway import PaymentIntent
+from domain.deposits import facts, receipts
+from domain.gateway import PaymentIntent, Refund
 from domain.inbox import WebhookEvent
 from domain.kernel.alerts import alert
 from domain.kernel.database import Tx
@@ -35,11 +35,7 @@ async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: IntentFact)
     """Write the fact to its deposit. Answers what became of the event."""
     deposit = await facts.find_for(tx, fact.intent)
     if deposit is None:
-        await inbox.record_unmatched(tx, event)
-        tx.after_commit.append(
-            partial(alert, "UNMATCHED_EVENT", event_id=event.id, event_type=event.type, object=fact.intent.id)
-        )
-        return "UNMATCHED"
+        return await _unmatched(tx, event)
     recorded = await facts.record(
         tx,
         deposit,
@@ -49,3 +45,26 @@ async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: IntentFact)
         cipher=runtime.cipher,
     )
     return f"{deposit.id} {deposit.status} -> {recorded.status}"
+
+
+async def gather_refund(runtime: Runtime, payload: Mapping[str, Any]) -> Refund:
+    """The refund as it is: one that has succeeded may still fail, days later."""
+    return await runtime.gateway.refund(payload["data"]["object"]["id"])
+
+
+async def apply_refund(tx: Tx, _runtime: Runtime, event: WebhookEvent, refund: Refund) -> str:
+    """A refund of what was not agreed, should it have failed after all. Answers what became of the event."""
+    deposit = await facts.find_by_id(tx, refund.metadata.get("deposit_id"))
+    if deposit is None:
+        return await _unmatched(tx, event)
+    if not refund.came_back:
+        return f"{deposit.id} refund {refund.status}"
+    recorded = await receipts.returned(tx, deposit, refund)
+    return f"{deposit.id} {deposit.status} -> {recorded.status}"
+
+
+async def _unmatched(tx: Tx, event: WebhookEvent) -> str:
+    await inbox.record_unmatched(tx, event)
+    facts_of_event = {"event_id": event.id, "event_type": event.type, "object": event.object_id}
+    tx.after_commit.append(partial(alert, "UNMATCHED_EVENT", **facts_of_event))
+    return "UNMATCHED"

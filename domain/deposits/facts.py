@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from domain import ledger
-from domain.deposits.documents import Deposit, DepositStatus
+from domain.deposits.documents import Deposit, DepositStatus, Receipt
 from domain.gateway import PaymentIntent
 from domain.kernel.alerts import alert
 from domain.kernel.cipher import Cipher
@@ -29,12 +29,19 @@ _STATUSES: Final = {
 
 async def find_for(tx: Tx, intent: PaymentIntent) -> Deposit | None:
     """The deposit that `intent` pays: by our id in its metadata, for an event may outrun our own answer."""
-    collection = Deposit.get_pymongo_collection()
-    row = None
-    if deposit_id := intent.metadata.get("deposit_id"):
-        row = await collection.find_one({"_id": deposit_id}, session=tx.session)
-    if row is None:
-        row = await collection.find_one({"payment_intent_id": intent.id}, session=tx.session)
+    deposit = await find_by_id(tx, intent.metadata.get("deposit_id"))
+    if deposit is not None:
+        return deposit
+    row = await Deposit.get_pymongo_collection().find_one(
+        {"payment_intent_id": intent.id}, session=tx.session
+    )
+    return None if row is None else parse(Deposit, row)
+
+
+async def find_by_id(tx: Tx, deposit_id: str | None) -> Deposit | None:
+    if deposit_id is None:
+        return None
+    row = await Deposit.get_pymongo_collection().find_one({"_id": deposit_id}, session=tx.session)
     return None if row is None else parse(Deposit, row)
 
 
@@ -46,17 +53,17 @@ async def record(
     observed_at: datetime,
     actor: Actor,
     cipher: Cipher,
-    settlement: Money | None = None,
+    settled_as: Money | None = None,
 ) -> Deposit:
     """Write what Stripe says of `intent`. The same fact again, or an older one, changes nothing.
 
     Money that was received is posted, whatever the state: to the wallet when it is what was agreed, else to
-    platform:unexplained for a person to judge. `settlement`: what it became in Stripe's balance, once known.
+    platform:unexplained for a person to judge. `settled_as`: what it became in Stripe's balance, once known.
     """
     if intent.status == "succeeded":
-        settled_so = settlement in (None, intent.received)
+        as_received = settled_as in (None, intent.received)
         return await _received(
-            tx, deposit, intent, settled_so=settled_so, observed_at=observed_at, actor=actor
+            tx, deposit, intent, as_received=as_received, observed_at=observed_at, actor=actor
         )
     status = _status(intent)
     if status is None:
@@ -72,7 +79,10 @@ async def record(
     changes = {**_observation(deposit, intent, status, cipher), "observed_at": observed_at}
     if status is deposit.status and _unchanged(deposit, changes):
         return deposit
-    return await move(tx, deposit, status, actor=actor, reason=_reason(intent, status), changes=changes)
+    reason = _reason(intent, status)
+    if status is S.CANCELED and deposit.cancellation is not None:
+        actor, reason = deposit.cancellation.by, deposit.cancellation.reason
+    return await move(tx, deposit, status, actor=actor, reason=reason, changes=changes)
 
 
 async def _received(
@@ -80,7 +90,7 @@ async def _received(
     deposit: Deposit,
     intent: PaymentIntent,
     *,
-    settled_so: bool,
+    as_received: bool,
     observed_at: datetime,
     actor: Actor,
 ) -> Deposit:
@@ -89,7 +99,7 @@ async def _received(
     if deposit.status is S.SUCCEEDED and known:
         return deposit
     agreed = (intent.received.amount, intent.received.currency) == (deposit.amount, deposit.currency)
-    if not (known and agreed and settled_so):
+    if not (known and agreed and as_received):
         return await _unexplained(tx, deposit, intent, observed_at=observed_at, actor=actor)
     settled = await move(
         tx,
@@ -100,12 +110,14 @@ async def _received(
             "received": intent.received.amount,
             "payment_intent_id": intent.id,
             "client_secret": None,
+            "next_action_url": None,
             "failure": None,
             "observed_at": observed_at,
         },
     )
     wallet = Account.available(deposit.wallet)
-    await _book(tx, deposit, intent, step="succeeded", destination=wallet, actor=actor)
+    ref = f"deposit:{deposit.id}:succeeded"
+    await _book(tx, deposit, intent, ref=ref, destination=wallet, actor=actor)
     return settled
 
 
@@ -113,22 +125,25 @@ async def _unexplained(
     tx: Tx, deposit: Deposit, intent: PaymentIntent, *, observed_at: datetime, actor: Actor
 ) -> Deposit:
     """Paid, but not what was agreed: the money is booked at once, and a person says whose it is."""
-    # One for each intent, should a deposit ever be paid twice.
-    first = deposit.payment_intent_id in (None, intent.id)
-    step = "unexplained" if first else f"unexplained:{intent.id}"
+    ref = deposit.review_ref("unexplained", intent.id)
     if await ledger.has_entries(tx, intent.id):
         # It is there already, since Stripe's balance was read.
-        known = any(change.status in (S.SUCCEEDED, S.NEEDS_REVIEW) for change in deposit.history)
+        known = any(receipt.payment_intent_id == intent.id for receipt in deposit.receipts)
     else:
-        posted = await _book(tx, deposit, intent, step=step, destination=_UNEXPLAINED, actor=actor)
+        posted = await _book(tx, deposit, intent, ref=ref, destination=_UNEXPLAINED, actor=actor)
         known = isinstance(posted, AlreadyPosted)
     if known:
         return deposit
     tx.after_commit.append(
         partial(alert, "DEPOSIT_NEEDS_REVIEW", deposit=deposit.id, payment_intent=intent.id)
     )
+    receipt = Receipt(
+        payment_intent_id=intent.id, amount=intent.received.amount, currency=intent.received.currency
+    )
+    receipts = [*deposit.receipts, receipt]
+    changes: dict[str, Any] = {"receipts": [receipt.model_dump() for receipt in receipts]}
     if deposit.status is S.SUCCEEDED:
-        return deposit
+        return await move(tx, deposit, S.SUCCEEDED, actor=actor, changes=changes)
     return await move(
         tx,
         deposit,
@@ -136,17 +151,19 @@ async def _unexplained(
         actor=actor,
         reason="paid, or settled, with another amount, currency or intent than agreed",
         changes={
+            **changes,
             "payment_intent_id": deposit.payment_intent_id or intent.id,
             "next_attempt_at": None,
+            "next_action_url": None,
             "observed_at": observed_at,
         },
     )
 
 
 async def _book(
-    tx: Tx, deposit: Deposit, intent: PaymentIntent, *, step: str, destination: Account, actor: Actor
+    tx: Tx, deposit: Deposit, intent: PaymentIntent, *, ref: str, destination: Account, actor: Actor
 ) -> Posted | AlreadyPosted:
-    """What Stripe received moves from platform:stripe to `destination`, once for each step.
+    """What Stripe received moves from platform:stripe to `destination`, once for each ref.
 
     If Stripe's balance was read before anybody knew whose it is, it has left platform:stripe already.
     """
@@ -155,7 +172,7 @@ async def _book(
     return await ledger.post(
         tx,
         NewEntry(
-            ref=f"deposit:{deposit.id}:{step}",
+            ref=ref,
             kind=Kind.DEPOSIT,
             currency=received.currency,
             postings=[Posting(source, destination, received.amount)],
@@ -178,11 +195,19 @@ def _observation(
     secret = deposit.client_secret
     if secret is None and intent.client_secret is not None:
         secret = cipher.encrypt(intent.client_secret)
+    asks = status is S.REQUIRES_ACTION and intent.next_action_url is not None
     return {
         "payment_intent_id": intent.id,
         "client_secret": None if status in deposit.machine.settled else secret,
+        "next_action_url": _sealed(intent.next_action_url or "", deposit, cipher) if asks else None,
         "failure": _failure(intent) if status is S.FAILED else None,
     }
+
+
+def _sealed(url: str, deposit: Deposit, cipher: Cipher) -> bytes:
+    """Encrypted; the same address keeps the same bytes, for it is no change."""
+    stored = deposit.next_action_url
+    return stored if stored is not None and cipher.decrypt(stored) == url.encode() else cipher.encrypt(url)
 
 
 def _failure(intent: PaymentIntent) -> dict[str, Any] | None:
@@ -197,6 +222,7 @@ def _unchanged(deposit: Deposit, changes: dict[str, Any]) -> bool:
     return {
         "payment_intent_id": deposit.payment_intent_id,
         "client_secret": deposit.client_secret,
+        "next_action_url": deposit.next_action_url,
         "failure": failure,
     } == {name: value for name, value in changes.items() if name != "observed_at"}
 

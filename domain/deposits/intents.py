@@ -2,15 +2,16 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from domain import customers
 from domain.deposits import facts, reads
-from domain.deposits.documents import Deposit, DepositStatus
-from domain.gateway import Attempt, KeySpent, PaymentIntent, Refused, ask
+from domain.deposits.documents import OPEN, Deposit, DepositStatus
+from domain.gateway import Attempt, Find, KeySpent, NotSendable, PaymentIntent, Refused, ask
 from domain.gateway.amounts import to_stripe
-from domain.kernel.database import Tx, parse
+from domain.kernel.database import Tx
 from domain.kernel.money import Money
 from domain.kernel.operations import Actor, Failure, move
 from domain.runtime import Runtime
@@ -43,11 +44,11 @@ async def settle(
     *,
     observed_at: datetime,
     actor: Actor,
-    settlement: Money | None = None,
+    settled_as: Money | None = None,
 ) -> Deposit | None:
     """Write what Stripe says of `intent` to its deposit, if it has one, in one transaction. Safe to repeat.
 
-    `settlement`: what it became in Stripe's balance, for who knows.
+    `settled_as`: what it became in Stripe's balance, for who knows.
     """
 
     async def work(tx: Tx) -> Deposit | None:
@@ -61,7 +62,28 @@ async def settle(
             observed_at=observed_at,
             actor=actor,
             cipher=runtime.cipher,
-            settlement=settlement,
+            settled_as=settled_as,
+        )
+
+    return await runtime.database.transact(work)
+
+
+async def abandon(runtime: Runtime, deposit_id: str) -> Deposit:
+    """Cancel a deposit that certainly has no intent; one that may have is answered as it is."""
+
+    async def work(tx: Tx) -> Deposit:
+        deposit = await reads.get(deposit_id, tx)
+        asked = deposit.attempt is not None and deposit.attempt.unknown
+        if asked or deposit.payment_intent_id is not None or deposit.is_settled:
+            return deposit
+        cancellation = deposit.cancellation
+        return await move(
+            tx,
+            deposit,
+            DepositStatus.CANCELED,
+            actor=Actor.WORKER if cancellation is None else cancellation.by,
+            reason=None if cancellation is None else cancellation.reason,
+            changes={"client_secret": None},
         )
 
     return await runtime.database.transact(work)
@@ -73,10 +95,11 @@ async def _number(runtime: Runtime, deposit: Deposit, customer: str, number: int
         "amount": to_stripe(Money(deposit.amount, deposit.currency)),
         "currency": deposit.currency.lower(),
         "customer": customer,
-        # The card is confirmed by Stripe.js, which has no use for a redirect of ours.
-        "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
         "metadata": {"deposit_id": deposit.id, "user_id": deposit.owner},
+        **_confirmation(runtime, deposit),
     }
+    if deposit.save_method:
+        parameters["setup_future_usage"] = "off_session"
     key = f"deposit:{deposit.id}:create:{number}"
     attempt = Attempt.make(key, parameters, cipher=runtime.cipher, now=runtime.now())
     before = None if deposit.attempt is None else deposit.attempt.key
@@ -87,10 +110,28 @@ async def _number(runtime: Runtime, deposit: Deposit, customer: str, number: int
     return await reads.get(deposit.id)
 
 
+def _confirmation(runtime: Runtime, deposit: Deposit) -> dict[str, Any]:
+    """How the intent is to be paid: by Stripe.js, or at once with a saved card."""
+    saved = deposit.saved_card
+    if saved is None:
+        # Stripe.js shows the bank's question on the page itself, and has no use for a redirect of ours.
+        return {"automatic_payment_methods": {"enabled": True, "allow_redirects": "never"}}
+    return {
+        "automatic_payment_methods": {"enabled": True},
+        "confirm": True,
+        "payment_method": saved.stripe_id,
+        "return_url": runtime.cipher.decrypt(saved.return_url).decode(),
+    }
+
+
 async def _ask(runtime: Runtime, deposit: Deposit, customer: str) -> Deposit | None:
     """The deposit with Stripe's answer stored; None when somebody else is asking."""
+    # To send again what charges a card at once could charge whom we promised not to.
+    may_send = deposit.saved_card is None or deposit.cancellation is None
 
     async def send(attempt: Attempt, lease_until: datetime) -> PaymentIntent:
+        if not may_send:
+            return await _found_or_unsendable(find, attempt)
         return await runtime.gateway.create_payment_intent(attempt, lease_until=lease_until)
 
     async def find(attempt: Attempt) -> PaymentIntent | None:
@@ -104,21 +145,51 @@ async def _ask(runtime: Runtime, deposit: Deposit, customer: str) -> Deposit | N
             Deposit.get_pymongo_collection(),
             deposit.id,
             answer_field="payment_intent_id",
+            # If somebody decided otherwise since it was read, it is read again.
+            criteria={
+                "status": {"$in": [status.value for status in OPEN]},
+                "cancellation": None if deposit.cancellation is None else {"$ne": None},
+            },
             send=send,
             find=find,
+            check_circuit=runtime.gateway.check_circuit,
             now=runtime.now,
             lease=runtime.policy.lease,
+            lookup_wait=runtime.policy.lookup_wait,
         )
     except Refused as refused:
         return await _refuse(runtime, deposit, refused)
     except KeySpent as spent:
-        if deposit.attempt is not None:
-            await _number(runtime, deposit, customer, int(deposit.attempt.key.rpartition(":")[2]) + 1)
-        raise spent from None
+        return await _begin_anew(runtime, deposit, customer, spent)
     if intent is None:
         return None
-    await settle(runtime, intent, observed_at=observed_at, actor=Actor.WORKER)
+    await settle(runtime, _unproven(intent), observed_at=observed_at, actor=Actor.WORKER)
     return await reads.get(deposit.id)
+
+
+async def _found_or_unsendable(find: Find[PaymentIntent], attempt: Attempt) -> PaymentIntent:
+    found = await find(attempt)
+    if found is None:
+        raise NotSendable(f"{attempt.key} is only looked up")
+    return found
+
+
+async def _begin_anew(runtime: Runtime, deposit: Deposit, customer: str, spent: KeySpent) -> Deposit:
+    """There certainly is no intent: the next key, or, for what is to be canceled, the end."""
+    if deposit.attempt is None:
+        raise spent
+    if deposit.cancellation is None:
+        await _number(runtime, deposit, customer, int(deposit.attempt.key.rpartition(":")[2]) + 1)
+        raise spent
+    await Deposit.get_pymongo_collection().update_one(
+        {"_id": deposit.id, "attempt.key": deposit.attempt.key}, {"$set": {"attempt.unknown": False}}
+    )
+    return await abandon(runtime, deposit.id)
+
+
+def _unproven(intent: PaymentIntent) -> PaymentIntent:
+    """What our own call answers credits nothing: the verified event does, or what the sweep reads."""
+    return replace(intent, status="processing") if intent.status == "succeeded" else intent
 
 
 async def _refuse(runtime: Runtime, deposit: Deposit, refused: Refused) -> Deposit:
@@ -126,8 +197,7 @@ async def _refuse(runtime: Runtime, deposit: Deposit, refused: Refused) -> Depos
     failure = Failure(code=refused.code, message=refused.message, decline_code=refused.decline_code)
 
     async def work(tx: Tx) -> Deposit:
-        present = await Deposit.get_pymongo_collection().find_one({"_id": deposit.id}, session=tx.session)
-        current = parse(Deposit, present or {})
+        current = await reads.get(deposit.id, tx)
         if current.is_settled:
             return current
         return await move(

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from domain.deposits.documents import Deposit, DepositStatus
-from domain.kernel.database import parse
+from domain.kernel.database import Tx, parse
 from domain.kernel.pages import Page, PageRequest, newest_first
 from domain.runtime import Runtime
 
@@ -15,9 +16,10 @@ async def find(deposit_id: str) -> Deposit | None:
     return None if row is None else parse(Deposit, row)
 
 
-async def get(deposit_id: str) -> Deposit:
-    """Raises LookupError: only for ids that were read before."""
-    row = await Deposit.get_pymongo_collection().find_one({"_id": deposit_id})
+async def get(deposit_id: str, tx: Tx | None = None) -> Deposit:
+    """As `tx` sees it, where one is given. Raises LookupError: only for ids that were read before."""
+    session = None if tx is None else tx.session
+    row = await Deposit.get_pymongo_collection().find_one({"_id": deposit_id}, session=session)
     if row is None:
         raise LookupError(deposit_id)
     return parse(Deposit, row)
@@ -62,22 +64,35 @@ def client_secret(runtime: Runtime, deposit: Deposit) -> str | None:
     return runtime.cipher.decrypt(deposit.client_secret).decode()
 
 
+def next_action_url(runtime: Runtime, deposit: Deposit) -> str | None:
+    """Where the payer answers the bank's question; null while none is asked."""
+    if deposit.next_action_url is None or deposit.is_settled:
+        return None
+    return runtime.cipher.decrypt(deposit.next_action_url).decode()
+
+
 @dataclass(frozen=True)
 class Waiting:
-    """Why a deposit does not move, in words for its owner."""
+    """Why a deposit does not move, in words for its owner, and when that ends."""
 
     code: str
     message: str
+    until: datetime | None = None
 
 
 def waiting_for(deposit: Deposit) -> Waiting | None:
     """What the deposit waits for; None when nothing is expected of anybody."""
+    if deposit.cancellation is not None and deposit.is_open:
+        return Waiting("CANCELLATION", "It is being canceled.", deposit.next_attempt_at)
+    if deposit.refund_under_way is not None:
+        return Waiting("REFUND", "The payment is being sent back.", deposit.next_attempt_at)
+    if deposit.payment_intent_id is None and deposit.is_open:
+        message = "The payment provider has not answered yet; we keep asking."
+        return Waiting("PAYMENT_PROVIDER", message, deposit.next_attempt_at)
     code_and_message = _WAITING.get(deposit.status)
     if code_and_message is None:
         return None
-    if deposit.payment_intent_id is None:
-        return Waiting("PAYMENT_PROVIDER", "The payment provider has not answered yet; we keep asking.")
-    return Waiting(*code_and_message)
+    return Waiting(*code_and_message, until=deposit.expires_at if deposit.is_open else None)
 
 
 _WAITING: Final = {

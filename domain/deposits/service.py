@@ -1,40 +1,64 @@
-"""Deposits' verbs: make one, and look again at one that is due."""
+"""Making a deposit: the intention written down, then Stripe asked, and the answer told."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pymongo.errors import DuplicateKeyError
 
-from domain import ledger
+from domain import ledger, methods
 from domain.deposits import intents, reads
-from domain.deposits.documents import Deposit, DepositStatus
+from domain.deposits.documents import Deposit, DepositStatus, SavedCard
 from domain.gateway import StripeTrouble
-from domain.gateway.amounts import to_stripe
+from domain.gateway.amounts import Inexpressible, to_stripe
 from domain.kernel.database import CommitUnknown, parse
-from domain.kernel.due import claim_due
-from domain.kernel.errors import InvalidInput, PaymentDeclined, PaymentProviderUnavailable, WalletFrozen
+from domain.kernel.errors import (
+    InvalidInput,
+    NotFound,
+    PaymentDeclined,
+    PaymentProviderUnavailable,
+    WalletFrozen,
+)
 from domain.kernel.ids import new_id
 from domain.kernel.money import Money
 from domain.kernel.operations import Actor, IdempotencyKey, StatusChange
 from domain.ledger import FreezeCause
 from domain.runtime import Runtime
 
-# Far beyond any longest pause, and far below where a timedelta overflows.
-DOUBLINGS_MAX: Final = 20
+RETURN_URL_CHARACTERS_MAX: Final = 2_048
+# What a browser would run, or open from a disk. An app's own scheme is as good as a page's.
+_NEVER_RETURNED_TO: Final = frozenset({"", "about", "blob", "data", "file", "javascript", "vbscript"})
 
 
 @dataclass(frozen=True)
 class CreateDeposit:
-    """`amount`: minor units of `currency`. `idempotency_key`: the caller's, one per intention."""
+    """`amount`: minor units of `currency`. `idempotency_key`: the caller's, one per intention.
+
+    `payment_method_id`: a saved card to charge at once; its bank may send the payer to `return_url`.
+    `save_payment_method`: keep the card that it is paid with.
+    """
 
     amount: int
     currency: str
     idempotency_key: str
+    payment_method_id: str | None = None
+    return_url: str | None = None
+    save_payment_method: bool = False
+
+    def fields(self) -> dict[str, Any]:
+        """What a replay must repeat. What was not said before it could be said is left out."""
+        return {
+            "amount": self.amount,
+            "currency": self.currency,
+            "paymentMethodId": self.payment_method_id,
+            "returnUrl": self.return_url,
+            "savePaymentMethod": self.save_payment_method or None,
+        }
 
 
 @dataclass(frozen=True)
 class Created:
-    """`refusal`: why the deposit, which stands, cannot be paid yet, or ever."""
+    """`refusal`: why the deposit, which stands, is not paid: declined, or Stripe cannot be asked."""
 
     deposit: Deposit
     replayed: bool
@@ -44,19 +68,21 @@ class Created:
 async def create(runtime: Runtime, owner: str, command: CreateDeposit) -> Created:
     """Write the deposit and ask Stripe for its PaymentIntent; the same key answers like the first time.
 
-    Raises InvalidInput, IdempotencyKeyReused, WalletFrozen: nothing is written then.
+    Raises InvalidInput, IdempotencyKeyReused, WalletFrozen, NotFound (no such saved card of one's own):
+    nothing is written then.
     """
-    _validate(runtime, command)
     key = IdempotencyKey.of(
         actor=owner,
         mutation="createDeposit",
         key=command.idempotency_key,
-        fields={"amount": command.amount, "currency": command.currency},
+        fields=command.fields(),
     )
     deposit = await _first_with(key)
     replayed = deposit is not None
     if deposit is None:
-        deposit, replayed = await _intend(runtime, owner, command, key)
+        _validate(runtime, command)
+        saved_card = await _saved_card(runtime, owner, command)
+        deposit, replayed = await _intend(runtime, owner, command, key, saved_card)
     try:
         deposit = await intents.ensure(runtime, deposit)
     except (StripeTrouble, CommitUnknown):
@@ -66,39 +92,49 @@ async def create(runtime: Runtime, owner: str, command: CreateDeposit) -> Create
     return Created(deposit, replayed, _refusal_of(deposit))
 
 
-async def look_again(runtime: Runtime, deposit: Deposit) -> None:
-    """What the sweep does with a deposit that is due: finish asking, or read at Stripe what became of it."""
-    await _schedule(runtime, deposit)
-    try:
-        deposit = await intents.ensure(runtime, deposit)
-        if deposit.is_settled or deposit.payment_intent_id is None:
-            return
-        observed_at = runtime.now()
-        intent = await runtime.gateway.payment_intent(deposit.payment_intent_id)
-    except StripeTrouble:
-        return  # logged and counted by the gateway; due again by its schedule
-    await intents.settle(runtime, intent, observed_at=observed_at, actor=Actor.WORKER)
-
-
-async def claim_next(runtime: Runtime) -> Deposit | None:
-    """The deposit that is due longest, leased to the caller."""
-    row = await claim_due(Deposit.get_pymongo_collection(), now=runtime.now(), lease=runtime.policy.lease)
-    return None if row is None else parse(Deposit, row)
-
-
 def _validate(runtime: Runtime, command: CreateDeposit) -> None:
     policy = runtime.policy
     if policy.currency(command.currency) is None:
         taken = ", ".join(policy.currencies)
         raise InvalidInput(f"This currency is not taken. Taken are: {taken}.", path=["currency"])
-    if not policy.deposit_min <= command.amount <= policy.deposit_max:
+    least, most = policy.deposit_bounds(command.currency)
+    if not least <= command.amount <= most:
         raise InvalidInput(
-            f"A deposit is {policy.deposit_min} to {policy.deposit_max} minor units.", path=["amount"]
+            f"A deposit in {command.currency} is {least} to {most} minor units.", path=["amount"]
         )
     try:
         to_stripe(Money(command.amount, command.currency))
-    except ValueError as error:
-        raise InvalidInput("This currency cannot be charged so finely.", path=["amount"]) from error
+    except Inexpressible as error:
+        raise InvalidInput(str(error), path=["amount"]) from error
+    if command.payment_method_id is not None and command.return_url is None:
+        raise InvalidInput("A saved card needs an address to return to from its bank.", path=["returnUrl"])
+    if command.return_url is not None:
+        _check_return_url(command.return_url)
+
+
+def _check_return_url(url: str) -> None:
+    """Raises InvalidInput unless it is the absolute address of a page, or an app's own link."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    misses_host = parts.scheme in ("http", "https") and not parts.hostname
+    odd = not url.isprintable() or " " in url or len(url) > RETURN_URL_CHARACTERS_MAX
+    if parts.scheme in _NEVER_RETURNED_TO or misses_host or odd:
+        raise InvalidInput("This is not the absolute address of a page or an app.", path=["returnUrl"])
+
+
+async def _saved_card(runtime: Runtime, owner: str, command: CreateDeposit) -> SavedCard | None:
+    if command.payment_method_id is None or command.return_url is None:
+        return None
+    method = await methods.find_own(owner, command.payment_method_id)
+    if method is None:
+        raise NotFound("There is no such saved card.", path=["paymentMethodId"])
+    return SavedCard(
+        method=method.id,
+        stripe_id=method.stripe_id,
+        return_url=runtime.cipher.encrypt(command.return_url),
+    )
 
 
 async def _first_with(key: IdempotencyKey) -> Deposit | None:
@@ -112,7 +148,11 @@ async def _first_with(key: IdempotencyKey) -> Deposit | None:
 
 
 async def _intend(
-    runtime: Runtime, owner: str, command: CreateDeposit, key: IdempotencyKey
+    runtime: Runtime,
+    owner: str,
+    command: CreateDeposit,
+    key: IdempotencyKey,
+    saved_card: SavedCard | None,
 ) -> tuple[Deposit, bool]:
     """The deposit that this call, or the racing one that was first, wrote; and whether it was another."""
     wallet = await ledger.open_wallet(owner, command.currency)
@@ -128,6 +168,9 @@ async def _intend(
         status=DepositStatus.REQUIRES_PAYMENT,
         history=[StatusChange(status=DepositStatus.REQUIRES_PAYMENT, at=now, actor=Actor.OWNER)],
         idempotency=key,
+        saved_card=saved_card,
+        save_method=command.save_payment_method,
+        expires_at=now + runtime.policy.deposit_expiry,
         next_attempt_at=now + runtime.policy.recheck,
         created_at=now,
         updated_at=now,
@@ -142,16 +185,6 @@ async def _intend(
     return deposit, False
 
 
-async def _schedule(runtime: Runtime, deposit: Deposit) -> None:
-    """Due again: one recheck after its making, then ever more rarely, for most are never paid."""
-    policy = runtime.policy
-    pause = min(policy.recheck * 2 ** min(deposit.attempts_made, DOUBLINGS_MAX), policy.recheck_max)
-    await Deposit.get_pymongo_collection().update_one(
-        {"_id": deposit.id, "next_attempt_at": deposit.next_attempt_at},
-        {"$set": {"next_attempt_at": runtime.now() + pause}, "$inc": {"attempts_made": 1}},
-    )
-
-
 def _unavailable() -> PaymentProviderUnavailable:
     return PaymentProviderUnavailable(
         "The payment provider cannot be reached now. Nothing was charged; try again with the same key."
@@ -160,6 +193,7 @@ def _unavailable() -> PaymentProviderUnavailable:
 
 def _refusal_of(deposit: Deposit) -> PaymentDeclined | None:
     """A replay is told what the first call was told."""
-    if deposit.status is not DepositStatus.CANCELED or deposit.failure is None:
+    at_once = deposit.status is DepositStatus.FAILED and deposit.saved_card is not None
+    if deposit.failure is None or not (at_once or deposit.status is DepositStatus.CANCELED):
         return None
     return PaymentDeclined(deposit.failure.message, decline_code=deposit.failure.decline_code)

@@ -4,6 +4,7 @@ from typing import Final
 
 from domain import inbox
 from domain.dispatch.table import HANDLERS
+from domain.gateway import CircuitOpen
 from domain.inbox import EventStatus, WebhookEvent
 from domain.kernel.database import Tx
 from domain.runtime import Runtime
@@ -22,6 +23,8 @@ async def handle(runtime: Runtime, event_id: str) -> None:
 async def handle_claimed(runtime: Runtime, event: WebhookEvent) -> None:
     try:
         await _handle(runtime, event)
+    except CircuitOpen as circuit:
+        await inbox.postpone(runtime, event, circuit.retry_after)
     except Exception as error:
         await inbox.record_failure(runtime, event, error)
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain import deposits
+from domain import customers, deposits, methods
 from domain.inbox import Endpoint, WebhookEvent
 from domain.kernel.database import Tx
 from domain.runtime import Runtime
@@ -19,8 +19,22 @@ class Handler:
 
 
 _PAYMENT_INTENT = Handler(gather=deposits.events.gather, apply=deposits.events.apply)
+_PAYMENT_METHOD = Handler(gather=methods.events.gather, apply=methods.events.apply)
+_CUSTOMER = Handler(gather=customers.events.gather, apply=customers.events.apply)
+_REFUND = Handler(gather=deposits.events.gather_refund, apply=deposits.events.apply_refund)
 
 HANDLERS: Final[Mapping[tuple[Endpoint, str], Handler]] = {
-    (Endpoint.PLATFORM, f"payment_intent.{change}"): _PAYMENT_INTENT
-    for change in ("succeeded", "payment_failed", "processing", "requires_action", "canceled")
+    (Endpoint.PLATFORM, f"{noun}.{change}"): handler
+    for noun, changes, handler in (
+        (
+            "payment_intent",
+            ("succeeded", "payment_failed", "processing", "requires_action", "canceled"),
+            _PAYMENT_INTENT,
+        ),
+        ("payment_method", ("attached", "detached", "updated", "automatically_updated"), _PAYMENT_METHOD),
+        ("setup_intent", ("succeeded",), _PAYMENT_METHOD),
+        ("customer", ("updated",), _CUSTOMER),
+        ("refund", ("created", "updated", "failed"), _REFUND),
+    )
+    for change in changes
 }

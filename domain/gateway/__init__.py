@@ -1,10 +1,27 @@
 """Stripe: the only importer of its SDK."""
 
-from domain.gateway.asking import ask
+from domain.gateway.asking import Find, ask
 from domain.gateway.attempts import Attempt, NotSendable
 from domain.gateway.client import API_VERSION, GatewayConfig, StripeGateway
-from domain.gateway.errors import KeySpent, Misuse, NotDone, Refused, StripeTrouble, Unknown
-from domain.gateway.objects import Balance, BalanceTransaction, PaymentError, PaymentIntent
+from domain.gateway.errors import (
+    CircuitOpen,
+    KeySpent,
+    Misuse,
+    NotDone,
+    NotFoundYet,
+    Refused,
+    StripeTrouble,
+    Unknown,
+)
+from domain.gateway.objects import (
+    Balance,
+    BalanceTransaction,
+    Customer,
+    PaymentError,
+    PaymentIntent,
+    PaymentMethod,
+    Refund,
+)
 from domain.gateway.signatures import BadDelivery, verified_event
 
 __all__ = [
@@ -13,13 +30,19 @@ __all__ = [
     "BadDelivery",
     "Balance",
     "BalanceTransaction",
+    "CircuitOpen",
+    "Customer",
+    "Find",
     "GatewayConfig",
     "KeySpent",
     "Misuse",
     "NotDone",
+    "NotFoundYet",
     "NotSendable",
     "PaymentError",
     "PaymentIntent",
+    "PaymentMethod",
+    "Refund",
     "Refused",
     "StripeGateway",
     "StripeTrouble",

@@ -3,9 +3,12 @@
 The document that wants it holds `attempt` and `lease_until`. One worker at a time asks, under the stored key;
 before the call the attempt is marked unknown, and only an answer which says that nothing was done takes
 that back. So a process that dies at any line leaves behind what is true.
+
+Where the key cannot speak for an earlier sending, Stripe's list does, and an empty one only when it was empty
+twice, `lookup_wait` apart: what was made a moment ago may not be listed yet.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -13,7 +16,7 @@ from pymongo import ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
 
 from domain.gateway.attempts import Attempt, NotSendable
-from domain.gateway.errors import KeySpent, NotDone, Refused, StripeTrouble, Unknown
+from domain.gateway.errors import KeySpent, NotDone, NotFoundYet, Refused, StripeTrouble, Unknown
 from domain.kernel.clock import Clock
 from domain.kernel.database import Row
 
@@ -26,24 +29,30 @@ async def ask(
     collection: AsyncCollection[Row],
     subject: str,
     *,
-    answer_field: str,
+    answer_field: str | None = None,
+    criteria: Mapping[str, Any] | None = None,
     send: Send[Made],
     find: Find[Made],
+    check_circuit: Callable[[], None],
     now: Clock,
     lease: timedelta,
+    lookup_wait: timedelta,
 ) -> Made | None:
-    """What Stripe made, or found, for the document `subject`, whose `answer_field` is still null.
+    """What Stripe made, or found, for the document `subject`, whose `answer_field`, if any, is still null.
 
-    None when another worker is asking, or an answer is stored by now. Raises StripeTrouble: Refused and
-    KeySpent are decided, everything else is to be asked again. The caller stores the answer.
+    None when another worker is asking, an answer is stored by now, or the document is no longer as `criteria`
+    say. Raises StripeTrouble: Refused and KeySpent are decided, everything else is to be asked again. The
+    caller stores the answer.
     """
+    check_circuit()
     lease_until = now() + lease
     row = await collection.find_one_and_update(
         {
             "_id": subject,
-            answer_field: None,
+            **({} if answer_field is None else {answer_field: None}),
             "attempt": {"$ne": None},
             "lease_until": {"$not": {"$gt": now()}},
+            **(criteria or {}),
         },
         {"$set": {"lease_until": lease_until, "attempt.unknown": True}},
         return_document=ReturnDocument.BEFORE,
@@ -52,14 +61,19 @@ async def ask(
         return None
     attempt = Attempt.model_validate(row["attempt"])
     try:
-        return await _decide(attempt, lambda: send(attempt, lease_until), find, now)
+        return await _decide(attempt, lambda: send(attempt, lease_until), find, now, lookup_wait)
     except StripeTrouble as trouble:
-        await _release(collection, subject, lease_until, unknown=_still_unknown(attempt, trouble))
+        attempt.unknown = attempt.unknown or not _did_nothing(trouble)
+        await _release(collection, subject, lease_until, attempt)
         raise
 
 
 async def _decide(
-    attempt: Attempt, send: Callable[[], Awaitable[Made]], find: Find[Made], now: Clock
+    attempt: Attempt,
+    send: Callable[[], Awaitable[Made]],
+    find: Find[Made],
+    now: Clock,
+    lookup_wait: timedelta,
 ) -> Made:
     """The answer under the key; where that cannot speak for an earlier sending, the lookup."""
     trouble: StripeTrouble
@@ -77,22 +91,32 @@ async def _decide(
         if not attempt.is_spent(now()):
             raise Unknown("not_sendable") from error
         trouble = KeySpent("key_too_old")
+    proves = attempt.missed_at is not None and now() >= attempt.missed_at + lookup_wait
     found = await find(attempt)
-    if found is None:
+    if found is not None:
+        return found
+    if proves:
         raise trouble
-    return found
+    attempt.missed_at = attempt.missed_at or now()
+    raise NotFoundYet(retry_after=attempt.missed_at + lookup_wait - now())
 
 
-def _still_unknown(attempt: Attempt, trouble: StripeTrouble) -> bool:
-    """A key that was once unknown stays so; a first sending that certainly did nothing is not."""
-    return attempt.unknown or not isinstance(trouble, NotDone | Refused)
+def _did_nothing(trouble: StripeTrouble) -> bool:
+    """Whether the first sending under a key certainly did nothing. An unknown one stays so all the same."""
+    return isinstance(trouble, NotDone | Refused)
 
 
 async def _release(
-    collection: AsyncCollection[Row], subject: str, lease_until: Any, *, unknown: bool
+    collection: AsyncCollection[Row], subject: str, lease_until: Any, attempt: Attempt
 ) -> None:
-    """Give the lease back, if it is still ours."""
+    """Give the lease back, if it is still ours, and write down what is known by now."""
     await collection.update_one(
         {"_id": subject, "lease_until": lease_until},
-        {"$set": {"lease_until": None, "attempt.unknown": unknown}},
+        {
+            "$set": {
+                "lease_until": None,
+                "attempt.unknown": attempt.unknown,
+                "attempt.missed_at": attempt.missed_at,
+            }
+        },
     )

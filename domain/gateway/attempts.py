@@ -17,13 +17,14 @@ class Attempt(BaseModel):
     """`key` is `<kind>:<id>:<step>:<n>`. `sealed`: the parameters as encrypted JSON.
 
     `unknown` is written before the call and taken back only by an answer which says that nothing was done:
-    a process that dies in between leaves the truth behind.
+    a process that dies in between leaves the truth behind. `missed_at`: when it was first looked up in vain.
     """
 
     key: str
     sealed: bytes
     made_at: datetime
     unknown: bool = False
+    missed_at: datetime | None = None
 
     @classmethod
     def make(cls, key: str, parameters: dict[str, Any], *, cipher: Cipher, now: datetime) -> "Attempt":

@@ -1,48 +1,42 @@
 """The only way to Stripe. No interface and no fake: the sandbox speaks HTTP, and this very client asks it."""
 
-import asyncio
-import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, ParamSpec, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import httpx
 import stripe
-import structlog
-from aiolimiter import AsyncLimiter
-from prometheus_client import Histogram
+from ulid import ULID
 
-from domain.gateway.attempts import Attempt, NotSendable
-from domain.gateway.errors import Misuse, Unknown, classify
-from domain.gateway.objects import Balance, BalanceTransaction, PaymentIntent
-from domain.kernel.alerts import alert
+from domain.gateway.attempts import Attempt
+from domain.gateway.errors import Refused, Unknown
+from domain.gateway.objects import Balance, BalanceTransaction, Customer, PaymentIntent, PaymentMethod, Refund
+from domain.gateway.transport import READ as _READ
+from domain.gateway.transport import Transport
 from domain.kernel.cipher import Cipher
 from domain.kernel.clock import Clock
 
 API_VERSION: Final = "2026-05-27.dahlia"
-CONCURRENT_MAX: Final = 30
-# Reading twice does no harm: the SDK may repeat what only reads.
-_READ: Final[Any] = {"max_network_retries": 2}
 
 stripe.enable_telemetry = False
-# Not "stripe": under that name the SDK itself logs, and is kept quiet.
-_log = structlog.get_logger("gateway")
-_SECONDS = Histogram("jobsphere_stripe_seconds", "Duration of calls to Stripe.", ["operation", "outcome"])
-Answer = TypeVar("Answer", bound=stripe.StripeObject)
 Parsed = TypeVar("Parsed")
-Parameters = ParamSpec("Parameters")
 
 
 @dataclass(frozen=True)
 class GatewayConfig:
-    """`requests_per_second` is this process's share; a single operation gets half of it."""
+    """`requests_per_second` is this process's share; a single operation gets half of it.
+
+    After `circuit_failures` calls in a row without an answer of Stripe's none is sent for `circuit_open_s`.
+    """
 
     secret_key: str
     api_base: str = "https://api.stripe.com"
     timeout_s: float = 20.0
     requests_per_second: float = 15.0
+    circuit_failures: int = 5
+    circuit_open_s: float = 30.0
 
     @property
     def livemode(self) -> bool:
@@ -53,8 +47,6 @@ class StripeGateway:
     """One per event loop. Each call raises StripeTrouble (errors.py); what creates takes a stored attempt."""
 
     def __init__(self, config: GatewayConfig, *, cipher: Cipher, now: Clock) -> None:
-        self._cipher = cipher
-        self._now = now
         self.livemode = config.livemode
         timeout = httpx.Timeout(config.timeout_s, connect=3, pool=5)
         self._http = stripe.HTTPXClient(timeout=timeout)
@@ -66,14 +58,25 @@ class StripeGateway:
             max_network_retries=0,
             base_addresses={"api": config.api_base.rstrip("/")},
         )
-        self._pace = AsyncLimiter(config.requests_per_second, 1)
-        self._pace_of: defaultdict[str, AsyncLimiter] = defaultdict(
-            lambda: AsyncLimiter(max(config.requests_per_second / 2, 1), 1)
+        transport = Transport(
+            requests_per_second=config.requests_per_second,
+            circuit_failures=config.circuit_failures,
+            circuit_open_s=config.circuit_open_s,
+            # The cheapest question there is, and no money hangs on it.
+            probe=self._client.v1.balance.retrieve_async,
+            cipher=cipher,
+            now=now,
         )
-        self._concurrent = asyncio.Semaphore(CONCURRENT_MAX)
+        self._circuit = transport.circuit
+        self._ask, self._send, self._all = transport.ask, transport.send, transport.all
 
     async def close(self) -> None:
+        await self._circuit.close()
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK left it bare
+
+    def check_circuit(self) -> None:
+        """Raises CircuitOpen while Stripe is down: for whoever has something to write before a call."""
+        self._circuit.check()
 
     async def create_customer(self, attempt: Attempt, *, lease_until: datetime) -> str:
         """The customer's id."""
@@ -81,12 +84,54 @@ class StripeGateway:
         return (await self._send("customers.create", create, attempt, lease_until)).id
 
     async def create_payment_intent(self, attempt: Attempt, *, lease_until: datetime) -> PaymentIntent:
+        """The intent that was made, also when it was confirmed at once and the card declined."""
         create = self._client.v1.payment_intents.create_async
-        return _intent(await self._send("payment_intents.create", create, attempt, lease_until))
+        try:
+            return _intent(await self._send("payment_intents.create", create, attempt, lease_until))
+        except Refused as refused:
+            if refused.payment_intent is None:
+                raise
+            return _parsed(PaymentIntent.of, refused.payment_intent)
 
     async def payment_intent(self, intent_id: str) -> PaymentIntent:
         retrieve = self._client.v1.payment_intents.retrieve_async
         return _intent(await self._ask("payment_intents.retrieve", retrieve, intent_id, None, _READ))
+
+    async def cancel_payment_intent(self, intent_id: str, *, reason: str) -> PaymentIntent:
+        """The intent as it is after that: canceled, or what it had become before.
+
+        No stored attempt: canceled twice is canceled, and under one key Stripe would repeat a refusal also
+        when the intent could be canceled by then.
+        """
+        cancel = self._client.v1.payment_intents.cancel_async
+        options: Any = {"idempotency_key": f"cancel:{intent_id}:{ULID()}"}
+        parameters: Any = {"cancellation_reason": reason}
+        try:
+            return _intent(await self._ask("payment_intents.cancel", cancel, intent_id, parameters, options))
+        except Refused as refused:
+            if refused.code != "payment_intent_unexpected_state":
+                raise
+            return await self.payment_intent(intent_id)
+
+    async def create_refund(self, attempt: Attempt, *, lease_until: datetime) -> Refund:
+        create = self._client.v1.refunds.create_async
+        answer = await self._send("refunds.create", create, attempt, lease_until)
+        return _parsed(Refund.of, answer.to_dict())
+
+    async def refund(self, refund_id: str) -> Refund:
+        retrieve = self._client.v1.refunds.retrieve_async
+        answer = await self._ask("refunds.retrieve", retrieve, refund_id, None, _READ)
+        return _parsed(Refund.of, answer.to_dict())
+
+    async def find_refund(
+        self, *, payment_intent: str, since: datetime, metadata: Mapping[str, str]
+    ) -> Refund | None:
+        """The intent's refund, made at `since` or later, that carries `metadata`; None if there is none."""
+        made = {"payment_intent": payment_intent, "created": {"gte": int(since.timestamp())}}
+        async for raw in self._all("refunds.list", self._client.v1.refunds.list_async, made):
+            if metadata.items() <= raw["metadata"].items():
+                return Refund.of(raw)
+        return None
 
     async def find_payment_intent(
         self, *, customer: str, since: datetime, metadata: Mapping[str, str]
@@ -126,87 +171,63 @@ class StripeGateway:
         async for raw in self._all("balance_transactions.list", list_page, filters):
             yield _parsed(BalanceTransaction.of, raw)
 
-    async def _send(
-        self,
-        operation: str,
-        create: Callable[[Any, Any], Awaitable[Answer]],
-        attempt: Attempt,
-        lease_until: datetime,
-    ) -> Answer:
-        """Send a stored attempt. Raises NotSendable: too old, or somebody else's by now."""
+    async def customer(self, customer_id: str) -> Customer:
+        retrieve = self._client.v1.customers.retrieve_async
+        answer = await self._ask("customers.retrieve", retrieve, customer_id, None, _READ)
+        return _parsed(Customer.of, answer.to_dict())
 
-        async def send() -> Answer:
-            # Judged when its turn has come: a worker that was paused must not wake up and send.
-            now = self._now()
-            if not attempt.may_be_sent(now):
-                raise NotSendable(f"{attempt.key} is older than 23 hours")
-            if now >= lease_until:
-                raise NotSendable(f"the lease on {attempt.key} has passed")
-            return await create(attempt.parameters(self._cipher), {"idempotency_key": attempt.key})
+    async def create_setup_intent(self, *, customer: str, metadata: Mapping[str, str]) -> str:
+        """Its client secret. Without a stored attempt: one that nobody knows of does no harm."""
+        parameters: Any = {
+            "customer": customer,
+            "usage": "off_session",
+            # The card is confirmed by Stripe.js, which has no use for a redirect of ours.
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+            "metadata": dict(metadata),
+        }
+        create = self._client.v1.setup_intents.create_async
+        answer = await self._ask("setup_intents.create", create, parameters)
+        if answer.client_secret is None:
+            raise Unknown("unparsable_answer")
+        return answer.client_secret
 
-        return await self._ask(operation, send)
+    async def payment_methods(self, customer_id: str) -> list[PaymentMethod]:
+        """All that the customer has saved, newest first."""
+        of_customer = partial(self._client.v1.customers.payment_methods.list_async, customer_id)
+        listing = self._all("customers.payment_methods.list", of_customer, {})
+        return [_parsed(PaymentMethod.of, raw) async for raw in listing]
 
-    async def _all(
-        self, operation: str, list_page: Callable[..., Awaitable[Any]], filters: Mapping[str, Any]
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Every object of a list, newest first, a page at a time."""
-        parameters: dict[str, Any] = {**filters, "limit": 100}
-        while True:
-            page = (await self._ask(operation, list_page, parameters, _READ)).to_dict()
-            for raw in page["data"]:
-                yield raw
-            if not page["has_more"]:
-                return
-            parameters = {**parameters, "starting_after": page["data"][-1]["id"]}
+    async def payment_method(self, method_id: str) -> PaymentMethod | None:
+        """None when Stripe has no such method."""
+        retrieve = self._client.v1.payment_methods.retrieve_async
+        try:
+            answer = await self._ask("payment_methods.retrieve", retrieve, method_id, None, _READ)
+        except Refused as refused:
+            if refused.code == "resource_missing":
+                return None
+            raise
+        return _parsed(PaymentMethod.of, answer.to_dict())
 
-    async def _ask(
-        self,
-        operation: str,
-        call: Callable[Parameters, Awaitable[Answer]],
-        *args: Parameters.args,
-        **kwargs: Parameters.kwargs,
-    ) -> Answer:
-        """One paced call: its trouble classified, its time measured, its ids logged and nothing else."""
-        async with self._pace, self._pace_of[operation], self._concurrent:
-            started = time.perf_counter()
-            outcome, code, request_id = "cancelled", None, None
-            try:
-                answer = await call(*args, **kwargs)
-                outcome, request_id = "ok", _request_id(answer)
-            except stripe.StripeError as error:
-                trouble = classify(error)
-                outcome, code, request_id = type(trouble).__name__, trouble.code, trouble.request_id
-                if isinstance(trouble, Misuse):
-                    alert("STRIPE_MISUSE", stripe_operation=operation, stripe_code=trouble.code)
-                raise trouble from error
-            else:
-                return answer
-            finally:
-                seconds = time.perf_counter() - started
-                _SECONDS.labels(operation=operation, outcome=outcome).observe(seconds)
-                _log.info(
-                    "stripe call",
-                    stripe_operation=operation,
-                    outcome=outcome,
-                    stripe_code=code,
-                    stripe_request_id=request_id,
-                    seconds=round(seconds, 4),
-                )
+    async def set_default_payment_method(self, *, customer: str, method: str) -> Customer:
+        parameters: Any = {"invoice_settings": {"default_payment_method": method}}
+        update = self._client.v1.customers.update_async
+        answer = await self._ask("customers.update", update, customer, parameters)
+        return _parsed(Customer.of, answer.to_dict())
+
+    async def detach_payment_method(self, method_id: str) -> PaymentMethod:
+        """Raises Refused when it belongs to nobody any more."""
+        detach = self._client.v1.payment_methods.detach_async
+        answer = await self._ask("payment_methods.detach", detach, method_id)
+        return _parsed(PaymentMethod.of, answer.to_dict())
 
 
 def _intent(answer: stripe.StripeObject) -> PaymentIntent:
-    """Raises Unknown for an answer that is no PaymentIntent: it was probably made all the same."""
     return _parsed(PaymentIntent.of, answer.to_dict())
 
 
-def _parsed(parse: Callable[[Mapping[str, Any]], Parsed], raw: Mapping[str, Any]) -> Parsed:
-    """Raises Unknown for what `parse` cannot read."""
+def _parsed(of: Callable[[Mapping[str, Any]], Parsed], raw: Mapping[str, Any]) -> Parsed:
+    """Raises Unknown for an answer that is not what was asked for: it was probably done all the same."""
     try:
-        return parse(raw)
-    except (KeyError, TypeError, ValueError) as error:
+        return of(raw)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Unknown("unparsable_answer") from error
-
-
-def _request_id(answer: stripe.StripeObject) -> str | None:
-    response = getattr(answer, "last_response", None)
-    return None if response is None else response.request_id

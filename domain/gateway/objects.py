@@ -29,6 +29,7 @@ class PaymentIntent:
     received: Money
     customer: str | None
     client_secret: str | None
+    next_action_url: str | None
     last_error: PaymentError | None
     metadata: Mapping[str, str]
     livemode: bool
@@ -46,10 +47,87 @@ class PaymentIntent:
             received=from_stripe(raw["amount_received"], raw["currency"]),
             customer=customer["id"] if isinstance(customer, Mapping) else customer,
             client_secret=raw.get("client_secret"),
+            next_action_url=_redirect(raw.get("next_action") or {}),
             last_error=None if error is None else payment_error(error),
             metadata=dict(raw.get("metadata") or {}),
             livemode=raw["livemode"],
             created_at=datetime.fromtimestamp(raw["created"], UTC),
+        )
+
+
+@dataclass(frozen=True)
+class PaymentMethod:
+    """`customer` is null once it was detached, and then for ever. A card has all of the rest, others less."""
+
+    id: str
+    type: str
+    customer: str | None
+    brand: str | None
+    last4: str | None
+    exp_month: int | None
+    exp_year: int | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> "PaymentMethod":
+        """Of Stripe's JSON. Raises AttributeError, KeyError, TypeError, ValueError."""
+        # What one can see of it stands under the name of its type.
+        face = raw.get(raw["type"]) or {}
+        return cls(
+            id=raw["id"],
+            type=raw["type"],
+            customer=_id_of(raw.get("customer")),
+            brand=face.get("brand"),
+            last4=face.get("last4"),
+            exp_month=face.get("exp_month"),
+            exp_year=face.get("exp_year"),
+            created_at=datetime.fromtimestamp(raw["created"], UTC),
+        )
+
+
+@dataclass(frozen=True)
+class Customer:
+    """One that was deleted at Stripe has neither a default nor metadata."""
+
+    id: str
+    default_payment_method: str | None
+    metadata: Mapping[str, str]
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> "Customer":
+        """Of Stripe's JSON. Raises AttributeError, KeyError, TypeError."""
+        settings = raw.get("invoice_settings") or {}
+        return cls(
+            id=raw["id"],
+            default_payment_method=_id_of(settings.get("default_payment_method")),
+            metadata=dict(raw.get("metadata") or {}),
+        )
+
+
+@dataclass(frozen=True)
+class Refund:
+    """Of a charge, wholly or in part. `status` is Stripe's, and open."""
+
+    id: str
+    status: str
+    amount: Money
+    payment_intent: str | None
+    metadata: Mapping[str, str]
+
+    @property
+    def came_back(self) -> bool:
+        """No money has left, or it is back: also days after the refund had succeeded."""
+        return self.status in {"failed", "canceled"}
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> "Refund":
+        """Of Stripe's JSON. Raises KeyError, TypeError, ValueError."""
+        return cls(
+            id=raw["id"],
+            status=raw["status"],
+            amount=from_stripe(raw["amount"], raw["currency"]),
+            payment_intent=_id_of(raw.get("payment_intent")),
+            metadata=dict(raw.get("metadata") or {}),
         )
 
 
@@ -114,6 +192,18 @@ class Balance:
 def _by_currency(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     amounts = [from_stripe(row["amount"], row["currency"]) for row in rows]
     return {money.currency: money.amount for money in amounts}
+
+
+def _redirect(next_action: Mapping[str, Any]) -> str | None:
+    """Where the payer must go; None where Stripe.js shows the bank's question itself."""
+    redirect = next_action.get("redirect_to_url") or {}
+    url: str | None = redirect.get("url")
+    return url
+
+
+def _id_of(reference: str | Mapping[str, Any] | None) -> str | None:
+    """The id of what Stripe names, or shows in full."""
+    return reference["id"] if isinstance(reference, Mapping) else reference
 
 
 def payment_error(raw: Mapping[str, Any]) -> PaymentError:

@@ -1,6 +1,7 @@
 """The inbox: store first, handle later. "Seen" never means "done": only PROCESSED is skipped."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -119,6 +120,14 @@ async def record_failure(runtime: Runtime, event: WebhookEvent, error: Exception
     _log.warning("event failed", **facts, status=status.value, exc_info=error)
     if dead:
         alert("WEBHOOK_EVENT_DEAD", **facts)
+
+
+async def postpone(runtime: Runtime, event: WebhookEvent, pause: timedelta) -> None:
+    """Due again after `pause`, as if it had not been tried. A done event stays done."""
+    await WebhookEvent.get_pymongo_collection().update_one(
+        {"_id": event.id, "status": {"$in": OPEN_STATUSES}},
+        {"$set": {"next_attempt_at": runtime.now() + pause}},
+    )
 
 
 async def record_unmatched(tx: Tx, event: WebhookEvent) -> None:

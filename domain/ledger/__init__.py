@@ -15,7 +15,7 @@ from domain.ledger.books import (
 from domain.ledger.documents import BalanceSnapshot, EntryRecord, LineId, StatementLine, Wallet
 from domain.ledger.post import AlreadyPosted, NewEntry, Posted, open_wallet, post
 from domain.ledger.reads import (
-    entries_with,
+    entries_of,
     has_entries,
     line,
     statement,
@@ -52,7 +52,7 @@ __all__ = [
     "WalletState",
     "apply",
     "cut_snapshot",
-    "entries_with",
+    "entries_of",
     "has_entries",
     "line",
     "open_wallet",

@@ -30,10 +30,10 @@ async def has_entries(tx: Tx, operation: str) -> bool:
     return row is not None
 
 
-async def entries_with(refs: Sequence[str]) -> dict[str, EntryRecord]:
-    """The entries that have one of `refs`, by it. An entry never changes."""
-    rows = await EntryRecord.get_pymongo_collection().find({"ref": {"$in": list(refs)}}).to_list()
-    return {row["ref"]: parse(EntryRecord, row) for row in rows}
+async def entries_of(operation: str) -> list[EntryRecord]:
+    """What is booked under `operation`, in the order of its making. An entry never changes."""
+    rows = await EntryRecord.get_pymongo_collection().find({"operation": operation}).sort("_id", 1).to_list()
+    return [parse(EntryRecord, row) for row in rows]
 
 
 async def withdrawable() -> dict[str, int]:

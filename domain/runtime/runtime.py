@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from domain.gateway import StripeGateway
+from domain.gateway.amounts import chargeable
 from domain.kernel.cipher import Cipher
 from domain.kernel.clock import Clock
 from domain.kernel.database import Database
 from domain.kernel.doorbell import Doorbell
-from domain.kernel.money import CURRENCIES, Currency
+from domain.kernel.money import CURRENCIES, Currency, Limit
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,11 @@ class Policy:
     """The house's rules, as configured. Amounts are minor units."""
 
     currencies: tuple[str, ...] = ("USD",)
-    deposit_min: int = 100
-    deposit_max: int = 1_000_000
+    deposit_min: Limit = field(default_factory=lambda: Limit(100))
+    deposit_max: Limit = field(default_factory=lambda: Limit(1_000_000))
+    deposit_expiry: timedelta = timedelta(hours=24)
     lease: timedelta = timedelta(seconds=15)
+    lookup_wait: timedelta = timedelta(seconds=60)
     recheck: timedelta = timedelta(seconds=60)
     recheck_max: timedelta = timedelta(hours=1)
     backfill_interval: timedelta = timedelta(seconds=600)
@@ -31,6 +34,11 @@ class Policy:
     def currency(self, code: str) -> Currency | None:
         """The currency's row, or None when the platform does not take it."""
         return CURRENCIES[code] if code in self.currencies else None
+
+    def deposit_bounds(self, code: str) -> tuple[int, int]:
+        """The least and the most that a deposit may be: the house's limits, within what Stripe charges."""
+        least, most = chargeable(CURRENCIES[code])
+        return max(least, self.deposit_min.of(code)), min(most, self.deposit_max.of(code))
 
 
 @dataclass(frozen=True)

@@ -46,11 +46,32 @@ async def explain(runtime: Runtime, transaction: BalanceTransaction) -> Explanat
 async def _charge(runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
     if transaction.payment_intent is None:
         return await _nobody(runtime, transaction)
-    receipt = await deposits.receive(runtime, transaction.payment_intent, settlement=transaction.amount)
-    if receipt is None:
+    booking = await deposits.booking_of_charge(
+        runtime, transaction.payment_intent, settled_as=transaction.amount
+    )
+    if booking is None:
         # Under the intent: should a deposit of ours turn up for it, its credit comes from there.
         return Unexplained(transaction.payment_intent)
-    return Matched(receipt.deposit, receipt.entry, receipt.received)
+    return _matched(booking)
+
+
+async def _refund(runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
+    """So far, of what was not agreed, by a review."""
+    if transaction.source is None:
+        return await _nobody(runtime, transaction)
+    booking = await deposits.booking_of_refund(runtime, transaction.source)
+    return await _nobody(runtime, transaction) if booking is None else _matched(booking)
+
+
+async def _refund_failure(runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
+    if transaction.source is None:
+        return await _nobody(runtime, transaction)
+    booking = await deposits.booking_of_return(runtime, transaction.source)
+    return await _nobody(runtime, transaction) if booking is None else _matched(booking)
+
+
+def _matched(booking: deposits.Booking) -> Matched:
+    return Matched(booking.deposit, booking.entry, booking.amount)
 
 
 async def _fee(_runtime: Runtime, _transaction: BalanceTransaction) -> Explanation:
@@ -68,9 +89,12 @@ async def _nobody(_runtime: Runtime, transaction: BalanceTransaction) -> Explana
 
 # What operations book at platform:stripe before Stripe's balance shows it, by the beginning of its ref.
 BOOKED_AHEAD: Final = "^deposit:"
-# Here refunds, disputes and transfers are plugged in with their nouns; until then nothing explains them.
+# Here refunds, disputes and transfers are plugged in with their nouns; until then nothing explains a dispute
+# or a transfer.
 _EXPLAIN: Final[Mapping[str, Explain]] = {
     "charge": _charge,
+    "refund": _refund,
+    "refund_failure": _refund_failure,
     "fee": _fee,
     "network_cost": _fee,
     "tax": _fee,

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from . import auth, faults, forms, idempotency, parameters
 from .config import API_VERSION
-from .errors import NotExecuted, PaymentFailed, StripeError
+from .errors import AttemptFailed, NotExecuted, StripeError
 from .expand import expand
 from .faults import Fault, FaultKind
 from .idempotency import KeptAnswer, Keyed, KeysInUse
@@ -161,7 +161,7 @@ class Api:
         paths = params.get("expand", [])
         try:
             body = operation.handler(tx, params, **variables)
-        except PaymentFailed as failure:  # what it changed stays
+        except AttemptFailed as failure:  # what it changed stays
             return _refusal(failure, request_id)
         return Answer(200, render(expand(tx, body, paths)))
 

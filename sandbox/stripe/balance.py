@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .currencies import step_of
 from .lists import page
 from .objects import Object, shaped
 
@@ -33,9 +34,11 @@ class Movement:
     fee: int = 0
 
 
-def card_fee(amount: int) -> int:
-    """2.9 % and 30, rounded half up."""
-    return (amount * FEE_BPS + 5_000) // 10_000 + FEE_FIXED
+def card_fee(amount: int, currency: str) -> int:
+    """2.9 % and 30, rounded half up to what the currency can express."""
+    step = step_of(currency)
+    exact = amount * FEE_BPS + FEE_FIXED * 10_000
+    return (exact + 5_000 * step) // (10_000 * step) * step
 
 
 def move(tx: Tx, movement: Movement, *, pending: bool) -> Object:

@@ -1,7 +1,7 @@
 """Stripe's test cards: a number decides what happens. Each is a template, known by a `pm_card_...` name."""
 
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 
 from .objects import Object
 
@@ -12,6 +12,13 @@ class Challenge(Enum):
     NEVER = auto()
     UNLESS_SET_UP = auto()
     ALWAYS = auto()
+
+
+class Authentication(StrEnum):
+    """How the bank makes sure of the cardholder: by asking, or by what it knows anyway."""
+
+    CHALLENGE = "challenge"
+    FRICTIONLESS = "frictionless"
 
 
 @dataclass(frozen=True)
@@ -88,8 +95,21 @@ class TestCard:
     challenge: Challenge = Challenge.NEVER
     attaches: bool = True
     """Whether it can be saved to a customer; the plain decline cards cannot."""
+    enrolled: bool = False
+    """Whether its bank takes part in 3-D Secure also where it need not."""
     bypasses_pending: bool = False
     brand: str = "visa"
+
+    def authentication(self, requested: str, *, free: bool) -> Authentication | None:
+        """What the bank does when Stripe was asked for 3-D Secure (`automatic`, `any`, `challenge`).
+
+        `free`: it pays off session, and was set up for that.
+        """
+        if self.challenge is Challenge.ALWAYS or (self.challenge is Challenge.UNLESS_SET_UP and not free):
+            return Authentication.CHALLENGE
+        if not self.enrolled or requested == "automatic":
+            return None
+        return Authentication.CHALLENGE if requested == "challenge" else Authentication.FRICTIONLESS
 
     @property
     def last4(self) -> str:
@@ -111,7 +131,7 @@ _CARDS = (
     _declining("pm_card_chargeDeclinedExpiredCard", "4000000000000069", EXPIRED),
     _declining("pm_card_chargeDeclinedIncorrectCvc", "4000000000000127", INCORRECT_CVC),
     _declining("pm_card_chargeDeclinedProcessingError", "4000000000000119", PROCESSING_ERROR),
-    _declining("pm_card_radarBlock", "4100000000000019", BLOCKED),
+    TestCard("pm_card_radarBlock", "4100000000000019", decline=BLOCKED),  # Radar does not look at setups
     TestCard("pm_card_chargeCustomerFail", "4000000000000341", decline=GENERIC),
     TestCard("pm_card_authenticationRequired", "4000002760003184", challenge=Challenge.ALWAYS),
     TestCard("pm_card_authenticationRequiredOnSetup", "4000002500003155", challenge=Challenge.UNLESS_SET_UP),
@@ -122,7 +142,12 @@ _CARDS = (
         challenge=Challenge.ALWAYS,
     ),
     TestCard("pm_card_threeDSecure2Required", "4000000000003220", challenge=Challenge.ALWAYS),
-    TestCard("pm_card_threeDSecureOptional", "4000000000003055"),
+    TestCard("pm_card_threeDSecureOptional", "4000000000003055", enrolled=True),
+    TestCard("pm_card_pendingRefund", "4000000000007726"),
+    TestCard("pm_card_refundFail", "4000000000005126"),
+    TestCard("pm_card_createDispute", "4000000000000259"),
+    TestCard("pm_card_createDisputeProductNotReceived", "4000000000002685"),
+    TestCard("pm_card_createDisputeInquiry", "4000000000001976"),
 )
 
 BY_NUMBER = {card.number: card for card in _CARDS}
@@ -131,3 +156,9 @@ TEMPLATES = {card.name: card for card in _CARDS} | {
     for card in _CARDS
     if card.name.startswith("pm_card_chargeDeclined")
 }
+
+
+def spaced(name: str) -> str:
+    """A template's number as it stands on a card."""
+    number = TEMPLATES[name].number
+    return " ".join(number[start : start + 4] for start in range(0, len(number), 4))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import balance, payment_methods
-from .cards import Decline, TestCard
+from . import balance, intents, payment_methods
+from .cards import Authentication, Decline, TestCard
 from .lists import page
 from .objects import Object, shaped
 
@@ -32,7 +32,14 @@ def list_all(tx: Tx, params: Params) -> Object:
     )
 
 
-def make(tx: Tx, intent: Object, stored: Stored, *, decline: Decline | None, authenticated: bool) -> Object:
+def make(
+    tx: Tx,
+    intent: Object,
+    stored: Stored,
+    *,
+    decline: Decline | None,
+    authentication: Authentication | None = None,
+) -> Object:
     """Ask the bank about an intent. A success gets its balance transaction a little later."""
     card = payment_methods.card_of(stored)
     paid = decline is None
@@ -62,7 +69,7 @@ def make(tx: Tx, intent: Object, stored: Stored, *, decline: Decline | None, aut
             "payment_intent": intent["id"],
             "payment_method": stored.body["id"],
             "payment_method_details": {
-                "card": _card_details(stored.body["card"], intent, paid=paid, authenticated=authenticated),
+                "card": _card_details(stored.body["card"], intent, paid=paid, authentication=authentication),
                 "type": "card",
             },
             "radar_options": {},
@@ -96,7 +103,7 @@ def settle(tx: Tx, charge_id: str, *, pending: bool) -> None:
         currency=before["currency"],
         source=charge_id,
         description=before["description"],
-        fee=balance.card_fee(before["amount"]),
+        fee=balance.card_fee(before["amount"], before["currency"]),
     )
     booked = balance.move(tx, movement, pending=pending)
     tx.save_and_emit("charge.updated", before, before | {"balance_transaction": booked["id"]})
@@ -133,7 +140,9 @@ def _outcome(decline: Decline | None) -> Object:
     return shaped("charge_outcome", fields)
 
 
-def _card_details(card: Object, intent: Object, *, paid: bool, authenticated: bool) -> Object:
+def _card_details(
+    card: Object, intent: Object, *, paid: bool, authentication: Authentication | None
+) -> Object:
     shown = (
         "brand",
         "country",
@@ -156,18 +165,7 @@ def _card_details(card: Object, intent: Object, *, paid: bool, authenticated: bo
             "network": card["brand"],
             "network_token": {"used": False},
             "overcapture": {"maximum_amount_capturable": intent["amount"], "status": "unavailable"},
-            "three_d_secure": _authentication() if authenticated else None,
-        },
-    )
-
-
-def _authentication() -> Object:
-    return shaped(
-        "three_d_secure_details_charge",
-        {
-            "authentication_flow": "challenge",
-            "electronic_commerce_indicator": "05",
-            "result": "authenticated",
-            "version": "2.2.0",
+            "three_d_secure": authentication
+            and intents.authenticated("three_d_secure_details_charge", authentication),
         },
     )

@@ -3,7 +3,9 @@
 StripeError          not a 200; of the request nothing remains but this answer, under its idempotency key
 ├── NotExecuted      refused before the endpoint ran: not even that
 └── CardError        402: the card cannot be used
-    └── PaymentFailed    ... and was charged in vain: the payment intent remembers it
+    └── AttemptFailed    ... and was tried in vain: the intent remembers it
+        ├── PaymentFailed
+        └── SetupFailed
 """
 
 from typing import Any
@@ -59,8 +61,16 @@ class CardError(StripeError):
         )
 
 
-class PaymentFailed(CardError):
-    """What the request changed stays: the intent lives on, remembers the charge and can be paid again."""
+class AttemptFailed(CardError):
+    """What the request changed stays: the intent lives on, and can be tried again with another card."""
+
+
+class PaymentFailed(AttemptFailed):
+    """The error holds the payment intent, which remembers the charge."""
+
+
+class SetupFailed(AttemptFailed):
+    """The error holds the setup intent."""
 
 
 def invalid(message: str, *, param: str | None = None, code: str | None = None, **fields: Any) -> StripeError:

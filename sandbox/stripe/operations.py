@@ -15,6 +15,7 @@ from . import (
     events,
     payment_intents,
     payment_methods,
+    setup_intents,
     webhook_endpoints,
 )
 from .errors import NotExecuted
@@ -49,6 +50,12 @@ OPERATIONS = (
     Operation("POST", "/v1/payment_intents/{intent}", payment_intents.update),
     Operation("POST", "/v1/payment_intents/{intent}/confirm", payment_intents.confirm, for_browsers=True),
     Operation("POST", "/v1/payment_intents/{intent}/cancel", payment_intents.cancel),
+    Operation("POST", "/v1/setup_intents", setup_intents.create),
+    Operation("GET", "/v1/setup_intents", setup_intents.list_all),
+    Operation("GET", "/v1/setup_intents/{intent}", setup_intents.retrieve, for_browsers=True),
+    Operation("POST", "/v1/setup_intents/{intent}", setup_intents.update),
+    Operation("POST", "/v1/setup_intents/{intent}/confirm", setup_intents.confirm, for_browsers=True),
+    Operation("POST", "/v1/setup_intents/{intent}/cancel", setup_intents.cancel),
     Operation("POST", "/v1/customers", customers.create),
     Operation("GET", "/v1/customers", customers.list_all),
     Operation("GET", "/v1/customers/{customer}", customers.retrieve),

@@ -10,6 +10,9 @@ from .spec import Schema
 
 Params = dict[str, Any]
 
+UNSET_THOUGH_UNSPECIFIED = {"invoice_settings[default_payment_method]"}
+"""Where Stripe takes "" though its specification does not say so (stripe/stripe-ruby, issue 1151)."""
+
 INTEGER_DIGITS_MAX = 18
 METADATA_KEYS_MAX = 50
 METADATA_KEY_LENGTH_MAX = 40
@@ -117,6 +120,8 @@ def _scalar(schema: Schema, value: Any, *, name: str) -> Any:
     if isinstance(value, dict):
         raise bad_parameter("Invalid string: expected one value, not a hash or an array.", param=name)
     allowed = schema.get("enum")
+    if value == "" and name in UNSET_THOUGH_UNSPECIFIED:
+        return value
     if value == "" and (allowed is None or "" not in allowed) and "metadata" not in name:
         raise bad_parameter(
             f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset a "

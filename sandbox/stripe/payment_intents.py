@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
-from . import payment_methods, payments
+from . import intents, payment_methods, payments
 from .currencies import check_amount, check_currency
-from .errors import PaymentFailed, bad_parameter, invalid, unsupported
+from .errors import StripeError, unsupported
 from .lists import page
 from .objects import Object, merge_metadata, shaped
 from .support import only
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from .parameters import Params
     from .transaction import Tx
 
-SECRET_LENGTH = 25
-
 _PLAIN = (
     "description",
     "receipt_email",
@@ -25,7 +22,6 @@ _PLAIN = (
     "statement_descriptor_suffix",
     "transfer_group",
 )
-_CONFIRMING = ("off_session", "return_url", "use_stripe_sdk")
 _CHANGEABLE_WHEN_DONE = {"description", "metadata", "receipt_email", "transfer_group", "expand"}
 _SHOWN_TO_BROWSERS = (
     "id",
@@ -62,12 +58,12 @@ def create(tx: Tx, params: Params) -> Object:
         "confirmation_method",
         "metadata",
         "payment_method",
+        "payment_method_options",
         "payment_method_types",
         *_PLAIN,
-        *_CONFIRMING,
+        *intents.CONFIRMING,
     )
-    if not params.get("confirm"):
-        _only_when_confirming(params)
+    intents.only_when_confirming(params, name="PaymentIntent")
     currency = check_currency(params["currency"])
     if "customer" in params:
         tx.referenced("customer", params["customer"], param="customer")
@@ -81,9 +77,9 @@ def create(tx: Tx, params: Params) -> Object:
             "amount_capturable": 0,
             "amount_details": {"tip": {}},
             "amount_received": 0,
-            "automatic_payment_methods": _automatic(params),
+            "automatic_payment_methods": intents.automatic(params),
             "capture_method": _supported_value(params, "capture_method", "automatic_async", "automatic"),
-            "client_secret": f"{intent_id}_secret_{tx.ids.text('client_secret', SECRET_LENGTH)}",
+            "client_secret": intents.new_secret(tx, intent_id),
             "confirmation_method": _supported_value(params, "confirmation_method", "automatic"),
             "created": tx.now,
             "currency": currency,
@@ -95,11 +91,12 @@ def create(tx: Tx, params: Params) -> Object:
                     "payment_intent_payment_method_options_card", {"request_three_d_secure": "automatic"}
                 )
             },
-            "payment_method_types": _types(params),
+            "payment_method_types": intents.types(params),
             "status": "requires_payment_method",
             **_plain(params),
         },
     )
+    intent |= intents.with_options(intent, params)
     if "payment_method" in params:
         intent |= _with_card(tx, intent, params["payment_method"])
     tx.insert(intent)
@@ -110,16 +107,17 @@ def create(tx: Tx, params: Params) -> Object:
 def retrieve(tx: Tx, params: Params, *, intent: str) -> Object:
     body = tx.fetch("payment_intent", intent, param="intent").body
     if "client_secret" in params or tx.publishable:
-        _check_secret(body, params)
+        intents.check_secret(body, params)
     return _shown(tx, body)
 
 
 def update(tx: Tx, params: Params, *, intent: str) -> Object:
     """No event: Stripe has none for it."""
-    only(params, "amount", "currency", "customer", "metadata", "payment_method", *_PLAIN)
+    supported = ("amount", "currency", "customer", "metadata", "payment_method", "payment_method_options")
+    only(params, *supported, *_PLAIN)
     body = tx.fetch("payment_intent", intent, param="intent").body
     if params.keys() - _CHANGEABLE_WHEN_DONE:
-        payments.refuse_state(body, "update")
+        intents.refuse_state(body, "update")
     changes = _plain(params)
     changes["metadata"] = merge_metadata(body["metadata"], params.get("metadata"))
     if "customer" in params:
@@ -129,31 +127,33 @@ def update(tx: Tx, params: Params, *, intent: str) -> Object:
         wanted = body | params
         currency = check_currency(wanted["currency"])
         changes |= {"currency": currency, "amount": check_amount(wanted["amount"], currency)}
-    after = body | changes
+    after = body | changes | intents.with_options(body, params)
     if "payment_method" in params:
         after |= _with_card(tx, after, params["payment_method"]) | {"next_action": None}
     return tx.save(after)
 
 
 def confirm(tx: Tx, params: Params, *, intent: str) -> Object:
-    only(params, "client_secret", "payment_method", "receipt_email", "setup_future_usage", *_CONFIRMING)
+    supported = ("client_secret", "payment_method", "payment_method_options", "receipt_email")
+    only(params, *supported, "setup_future_usage", *intents.CONFIRMING)
     body = tx.fetch("payment_intent", intent, param="intent").body
     if "client_secret" in params or tx.publishable:
-        _check_secret(body, params)
-    payments.refuse_state(body, "confirm")
-    body |= _plain(params)
-    if "payment_method" in params:
-        body |= _with_card(tx, body, params["payment_method"])
+        intents.check_secret(body, params)
     try:
+        intents.refuse_state(body, "confirm")
+        body |= _plain(params) | intents.with_options(body, params)
+        if "payment_method" in params:
+            body |= _with_card(tx, body, params["payment_method"])
         return _shown(tx, _confirm(tx, body, params))
-    except PaymentFailed as failure:
-        failure.body["payment_intent"] = _shown(tx, failure.body["payment_intent"])
+    except StripeError as error:
+        if "payment_intent" in error.body:
+            error.body["payment_intent"] = _shown(tx, error.body["payment_intent"])
         raise
 
 
 def cancel(tx: Tx, params: Params, *, intent: str) -> Object:
     body = tx.fetch("payment_intent", intent, param="intent").body
-    payments.refuse_state(body, "cancel")
+    intents.refuse_state(body, "cancel")
     return payments.cancel(tx, body, reason=params.get("cancellation_reason"))
 
 
@@ -163,42 +163,7 @@ def list_all(tx: Tx, params: Params) -> Object:
 
 
 def _confirm(tx: Tx, intent: Object, params: Params) -> Object:
-    if intent["payment_method"] is None:
-        raise invalid(
-            "You cannot confirm this PaymentIntent because it's missing a payment method. You can either "
-            "update the "
-            "PaymentIntent with a payment method and then confirm it again, or confirm it again directly "
-            "with a "
-            "payment method or ConfirmationToken.",
-            code="payment_intent_unexpected_state",
-            payment_intent=intent,
-        )
-    _check_return_url(intent, params, by_browser=tx.publishable)
-    confirmation = payments.Confirmation(
-        off_session=bool(params.get("off_session")),
-        return_url=params.get("return_url"),
-        use_stripe_sdk=params.get("use_stripe_sdk", False),
-    )
-    return payments.pay(tx, intent, confirmation)
-
-
-def _check_return_url(intent: Object, params: Params, *, by_browser: bool) -> None:
-    """A card that redirects needs somewhere to come back to, unless redirects are ruled out."""
-    automatic = intent["automatic_payment_methods"]
-    may_redirect = automatic is not None and automatic.get("allow_redirects") != "never"
-    if not may_redirect or by_browser or "return_url" in params or params.get("use_stripe_sdk"):
-        return
-    raise invalid(
-        "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because "
-        "some of these "
-        "payment methods might redirect your customer off of your page, you must provide a `return_url`. "
-        "If you don't "
-        "want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` "
-        "and "
-        "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment "
-        "Intents.",
-        param="return_url",
-    )
+    return payments.pay(tx, intent, intents.confirmation(intent, params, by_browser=tx.publishable))
 
 
 def _plain(params: Params) -> Object:
@@ -207,34 +172,8 @@ def _plain(params: Params) -> Object:
 
 
 def _with_card(tx: Tx, intent: Object, payment_method: str) -> Object:
-    stored = payment_methods.usable(tx, payment_method, customer=intent["customer"])
+    stored = payment_methods.usable(tx, payment_method, intent=intent)
     return {"payment_method": stored.body["id"], "status": "requires_confirmation"}
-
-
-def _automatic(params: Params) -> Object | None:
-    """Dynamic payment methods are what Stripe does when nothing is said."""
-    given = params.get("automatic_payment_methods")
-    if "payment_method_types" in params:
-        if given and given["enabled"]:
-            raise invalid(
-                "You may only specify one of these parameters: automatic_payment_methods, "
-                "payment_method_types.",
-                param="automatic_payment_methods",
-                code="parameters_exclusive",
-            )
-        return None
-    if given is None:
-        return {"allow_redirects": "always", "enabled": True}
-    if not given["enabled"]:
-        return None
-    return {"allow_redirects": given.get("allow_redirects", "always"), "enabled": True}
-
-
-def _types(params: Params) -> list[str]:
-    types = params.get("payment_method_types", ["card"])
-    if types != ["card"]:
-        raise unsupported("payment_method_types", what="payment methods other than cards")
-    return ["card"]
 
 
 def _supported_value(params: Params, name: str, *values: str) -> str:
@@ -243,30 +182,6 @@ def _supported_value(params: Params, name: str, *values: str) -> str:
     if value not in values:
         raise unsupported(name, what=f"{name}={value}")
     return value
-
-
-def _only_when_confirming(params: Params) -> None:
-    for name in _CONFIRMING:
-        if name in params and name != "use_stripe_sdk":
-            raise invalid(
-                f"The parameter `{name}` cannot be passed when creating a PaymentIntent unless `confirm` "
-                "is set to true.",
-                param=name,
-            )
-
-
-def _check_secret(intent: Object, params: Params) -> None:
-    given = params.get("client_secret")
-    if given is None:
-        raise bad_parameter(
-            "Missing required param: client_secret.", param="client_secret", code="parameter_missing"
-        )
-    if not secrets.compare_digest(given.encode(), intent["client_secret"].encode()):
-        raise invalid(
-            "The client_secret provided does not match the client_secret associated with the PaymentIntent.",
-            param="client_secret",
-            code="payment_intent_invalid_parameter",
-        )
 
 
 def _shown(tx: Tx, intent: Object) -> Object:

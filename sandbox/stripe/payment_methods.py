@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
+from . import intents
 from .cards import BY_NUMBER, LIVE_CARD, TEMPLATES, TestCard
 from .errors import CardError, StripeError, bad_parameter, invalid, missing, unsupported
 from .lists import page
@@ -47,6 +48,8 @@ def retrieve(tx: Tx, _params: Params, *, payment_method: str) -> Object:
 def update(tx: Tx, params: Params, *, payment_method: str) -> Object:
     only(params, "billing_details", "metadata", "allow_redisplay")
     before = tx.fetch("payment_method", payment_method, param="payment_method").body
+    if before["customer"] is None:
+        raise invalid("You must save this PaymentMethod to a customer before you can update it.")
     after = before | {"metadata": merge_metadata(before["metadata"], params.get("metadata"))}
     if "billing_details" in params:
         after["billing_details"] = before["billing_details"] | _billing(params["billing_details"])
@@ -115,11 +118,11 @@ def _listed(tx: Tx, params: Params, *, url: str) -> Object:
     return page(tx, "payment_method", params, url=url, equal=("customer", "type", "allow_redisplay"))
 
 
-# For payment intents
+# For intents
 
 
-def usable(tx: Tx, payment_method: str, *, customer: str | None) -> Stored:
-    """The card to pay with: a fresh clone of a template, or one that is there.
+def usable(tx: Tx, payment_method: str, *, intent: Object) -> Stored:
+    """The card to pay with, or to save: a fresh clone of a template, or one that is there.
 
     Raises StripeError (400) when it is unknown, somebody else's, or was used up.
     """
@@ -127,10 +130,10 @@ def usable(tx: Tx, payment_method: str, *, customer: str | None) -> Stored:
     owner = stored.body["customer"]
     if owner is None and stored.private.get("spent"):
         raise _spent(status=400)
-    if owner is not None and owner != customer:
+    if owner is not None and owner != intent["customer"]:
         raise invalid(
             f"The payment method {payment_method} belongs to the customer {owner}. "
-            "Please include the customer in the `customer` parameter on the PaymentIntent.",
+            f"Please include the customer in the `customer` parameter on the {intents.label(intent)}.",
             param="payment_method",
         )
     return stored

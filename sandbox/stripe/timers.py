@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import balance, charges
+from . import balance, challenges, charges
 from .transaction import Tx
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ _PLAY: dict[str, Callable[[Tx, str], None]] = {
     "charge_settles": lambda tx, subject: charges.settle(tx, subject, pending=True),
     "charge_settles_at_once": lambda tx, subject: charges.settle(tx, subject, pending=False),
     "funds_available": balance.funds_available,
+    "challenge_expires": challenges.expire,
 }
 
 

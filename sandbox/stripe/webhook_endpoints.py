@@ -42,12 +42,14 @@ PLATFORM_EVENTS = (
     "setup_intent.setup_failed",
     "payment_method.attached",
     "payment_method.detached",
+    "payment_method.updated",
     "payment_method.automatically_updated",
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
     "checkout.session.async_payment_failed",
     "checkout.session.expired",
     "balance.available",
+    "customer.updated",
     "customer.deleted",
 )
 CONNECT_EVENTS = (

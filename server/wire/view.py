@@ -44,7 +44,7 @@ _OPERATIONS_BY_METHOD: Final = {
     "POST": {OperationType.QUERY, OperationType.MUTATION},
 }
 # Answers are one person's money, and differ by what the client can read.
-_HEADERS: Final = {"Vary": "Accept", "Cache-Control": "no-store"}
+_HEADERS: Final = {"Vary": "Accept, Accept-Language", "Cache-Control": "no-store"}
 
 
 class GraphQLApp(GraphQL[Any, None]):

@@ -329,6 +329,7 @@ async def hear_of_an_intent(house: House) -> None:
         received=nothing,
         customer=None,
         client_secret=None,
+        next_action_url=None,
         last_error=None,
         metadata={},
         livemode=False,
@@ -439,7 +440,5 @@ async def test_no_query_of_the_reading_of_stripes_balance_scans_a_collection(hou
         for _ in range(2):
             await reading.read_all(house.runtime)
         queries = await profiler.queries()
-    assert {"movements", "deposits", "entries"} <= {
-        query.row["ns"].partition(".")[2] for query in queries
-    }
+    assert {"movements", "deposits", "entries"} <= {query.row["ns"].partition(".")[2] for query in queries}
     assert [query.row["command"] for query in queries if "COLLSCAN" in query.plan] == []

@@ -192,6 +192,41 @@ async def authenticated_payments(stage: Stage) -> None:
     await bank.aclose()
 
 
+async def setups(stage: Stage) -> None:
+    """A card is saved without paying: by server and browser, challenged, declined, canceled."""
+    v1 = stage.server.v1
+    ada = await v1.customers.create_async({}, stage.key)
+    given: Any = {"customer": ada.id, "usage": "off_session", "automatic_payment_methods": NEVER_REDIRECTING}
+    intent = await v1.setup_intents.create_async(given | {"metadata": {"user_id": "u_1"}}, stage.key)
+    secret: Any = {"client_secret": intent.client_secret}
+    await v1.setup_intents.update_async(intent.id, {"description": "A card"}, stage.key)
+    await stage.browser.v1.setup_intents.retrieve_async(intent.id, secret)
+    with pytest.raises(stripe.CardError):
+        await stage.browser.v1.setup_intents.confirm_async(
+            intent.id, secret | {"payment_method": "pm_card_chargeDeclined"}, stage.key
+        )
+    await stage.browser.v1.setup_intents.confirm_async(
+        intent.id, secret | {"payment_method": "pm_card_visa"}, stage.key
+    )
+    await v1.setup_intents.retrieve_async(
+        intent.id, {"expand": ["latest_attempt", "payment_method", "customer"]}
+    )
+    async with httpx.AsyncClient(base_url=stage.url) as bank:
+        for outcome, use_sdk in itertools.product(("accept", "refuse"), (False, True)):
+            how = {"use_stripe_sdk": True} if use_sdk else {"return_url": RETURN_URL}
+            card = {"confirm": True, "payment_method": "pm_card_authenticationRequiredOnSetup"}
+            asked: Any = await v1.setup_intents.create_async(given | how | card, stage.key)
+            action = asked.next_action
+            page = action.use_stripe_sdk["stripe_js"] if use_sdk else action.redirect_to_url.url
+            await bank.post(page, data={"outcome": outcome})
+            await v1.setup_intents.retrieve_async(asked.id, {"expand": ["latest_attempt"]})
+    abandoned = await v1.setup_intents.create_async(given, stage.key)
+    await v1.setup_intents.cancel_async(abandoned.id, {"cancellation_reason": "abandoned"}, stage.key)
+    with pytest.raises(stripe.InvalidRequestError):
+        await v1.setup_intents.cancel_async(abandoned.id, None, stage.key)
+    await v1.setup_intents.list_async({"customer": ada.id, "expand": ["data.latest_attempt"]})
+
+
 async def money(stage: Stage) -> None:
     """Charges and the balance, before and after the money is available."""
     v1 = stage.server.v1
@@ -282,6 +317,7 @@ SCENES: list[Callable[[Stage], Coroutine[Any, Any, None]]] = [
     payment_by_browser,
     declined_payments,
     authenticated_payments,
+    setups,
     money,
     webhook_endpoints,
     events,

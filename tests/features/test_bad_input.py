@@ -111,17 +111,29 @@ async def test_a_field_that_is_not_there_is_a_bad_request(house: House, ada: Per
 # ------------------------------------------------------------------ currencies and keys
 
 
+@pytest.mark.parametrize("amount", [301, 309, 10_501, 999_999])
+async def test_an_amount_that_stripe_cannot_express_is_refused(ada: Person, amount: int) -> None:
+    error = await refusal(ada, amount=amount, currency="KWD")
+    assert (error["__typename"], error["code"], error["path"]) == ("InputError", "INVALID_INPUT", ["amount"])
+    assert error["message"] == "KWD is charged in steps of 10 minor units."
+
+
 @pytest.mark.parametrize(
-    "currency", ["GBP", "JPY", "usd", "Usd", "USD ", "", "US", "XXX", "US\x00", "€" * 5000]
+    "currency", ["GBP", "CHF", "usd", "Usd", "USD ", "", "US", "XXX", "US\x00", "€" * 5000]
 )
 async def test_a_currency_that_is_not_taken_is_refused(ada: Person, currency: str) -> None:
     error = await refusal(ada, currency=currency)
     assert (error["code"], error["path"]) == ("INVALID_INPUT", ["currency"])
-    assert error["message"] == "This currency is not taken. Taken are: USD, EUR."
+    assert error["message"] == "This currency is not taken. Taken are: USD, EUR, JPY, ISK, KWD."
 
 
-async def test_there_is_no_wallet_of_a_foreign_currency(ada: Person) -> None:
-    assert (await ada.data('{ wallet(currency: "GBP") { id } }'))["wallet"] is None
+@pytest.mark.parametrize("currency", ["CHF", "GBP", "usd", "isk", "Kwd", "XXX", ""])
+async def test_there_is_no_wallet_of_a_foreign_currency(ada: Person, currency: str) -> None:
+    query = "query ($currency: CurrencyCode!) { wallet(currency: $currency) { id } }"
+    assert (await ada.data(query, {"currency": currency}))["wallet"] is None
+    watch = query.replace("query", "subscription").replace("wallet(", "walletUpdated(")
+    async with ada.subscribe(watch, {"currency": currency}) as wallet:
+        assert await wallet.until_complete() == [{"walletUpdated": None}]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "é" * 256, "x" * 100_000], ids=len)

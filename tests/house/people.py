@@ -29,6 +29,23 @@ mutation ($input: CreateDepositInput!) {{
   }}
 }}
 """
+CARD_FIELDS = "id type brand last4 expMonth expYear isDefault"
+CARD_MUTATION = f"""
+mutation ($input: PaymentMethodInput!) {{
+  payload: %s(input: $input) {{
+    paymentMethod {{ {CARD_FIELDS} }}
+    userErrors {{ __typename code message path }}
+  }}
+}}
+"""
+CREATE_SETUP_INTENT = """
+mutation {
+  createSetupIntent {
+    setupIntent { clientSecret }
+    userErrors { __typename code message path ... on PaymentError { declineCode } }
+  }
+}
+"""
 SIGN_UP = """
 mutation ($input: SignUpInput!) {
   signUp(input: $input) {
@@ -62,11 +79,14 @@ class Person:
         self.id = ""
         self.email = ""
         self.token: str | None = None
+        # As a browser's Accept-Language says it; None sends no such header.
+        self.language: str | None = None
         self.refresh_token: str | None = None
 
     @property
     def headers(self) -> dict[str, str]:
-        return {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        named = {"Authorization": self.token and f"Bearer {self.token}", "Accept-Language": self.language}
+        return {name: value for name, value in named.items() if value is not None}
 
     async def ask(self, query: str, variables: dict[str, Any] | None = None) -> Answer:
         body = {"query": query, "variables": variables or {}}
@@ -111,8 +131,35 @@ class Person:
         deposit: dict[str, Any] = (await self.data(query, {"id": deposit_id}))["deposit"]
         return deposit
 
-    async def available(self) -> int:
-        wallet = (await self.data("{ wallet { available { amount } } }"))["wallet"]
+    async def cards(self) -> list[dict[str, Any]]:
+        """The saved cards, newest first."""
+        cards: list[dict[str, Any]] = (await self.data(f"{{ paymentMethods {{ {CARD_FIELDS} }} }}"))[
+            "paymentMethods"
+        ]
+        return cards
+
+    async def set_default_card(self, card_id: str) -> dict[str, Any]:
+        """The whole payload of setDefaultPaymentMethod."""
+        return await self._change_card("setDefaultPaymentMethod", card_id)
+
+    async def remove_card(self, card_id: str) -> dict[str, Any]:
+        """The whole payload of removePaymentMethod."""
+        return await self._change_card("removePaymentMethod", card_id)
+
+    async def create_setup_intent(self) -> dict[str, Any]:
+        """The whole payload of createSetupIntent."""
+        payload: dict[str, Any] = (await self.data(CREATE_SETUP_INTENT))["createSetupIntent"]
+        return payload
+
+    async def _change_card(self, mutation: str, card_id: str) -> dict[str, Any]:
+        payload: dict[str, Any] = (await self.data(CARD_MUTATION % mutation, {"input": {"id": card_id}}))[
+            "payload"
+        ]
+        return payload
+
+    async def available(self, currency: str = "USD") -> int:
+        query = "query ($currency: CurrencyCode!) { wallet(currency: $currency) { available { amount } } }"
+        wallet = (await self.data(query, {"currency": currency}))["wallet"]
         return int(wallet["available"]["amount"])
 
     @asynccontextmanager
@@ -121,8 +168,14 @@ class Person:
     ) -> AsyncIterator["Subscription"]:
         """A subscription over graphql-transport-ws."""
         url = self._url.replace("http://", "ws://")
-        async with websockets.connect(url, subprotocols=["graphql-transport-ws"]) as socket:  # type: ignore[list-item]
-            await socket.send(_frame({"type": "connection_init", "payload": self.headers}))
+        headers = self.headers
+        token = {name: headers.pop(name) for name in ("Authorization",) if name in headers}
+        async with websockets.connect(
+            url,
+            subprotocols=["graphql-transport-ws"],  # type: ignore[list-item]
+            additional_headers=headers,
+        ) as socket:
+            await socket.send(_frame({"type": "connection_init", "payload": token}))
             assert orjson.loads(await socket.recv())["type"] == "connection_ack"
             payload = {"query": query, "variables": variables or {}}
             await socket.send(_frame({"id": "1", "type": "subscribe", "payload": payload}))

@@ -120,6 +120,7 @@ async def paid_deposit(house: House, wallet: Wallet, amount: int, *, settled: bo
         received=Money(amount, "USD"),
         customer=None,
         client_secret=None,
+        next_action_url=None,
         last_error=None,
         metadata={"deposit_id": deposit.id},
         livemode=False,

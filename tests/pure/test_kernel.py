@@ -1,4 +1,4 @@
-"""What every noun stands on: money, time, machines, pages, encryption and idempotency keys."""
+"""What every noun stands on: time, machines, pages, encryption and idempotency keys."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import product
@@ -10,12 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.deposits import MACHINE, DepositStatus
-from domain.gateway.amounts import from_stripe, to_stripe
 from domain.kernel.cipher import Cipher
 from domain.kernel.clock import cut, iso, utc_now
 from domain.kernel.errors import BadRequest, IdempotencyKeyReused, InvalidInput
 from domain.kernel.machine import IllegalMove
-from domain.kernel.money import CURRENCIES, MINOR_UNITS_MAX, Money
 from domain.kernel.operations import IdempotencyKey
 from domain.kernel.pages import (
     PAGE_SIZE_DEFAULT,
@@ -24,69 +22,6 @@ from domain.kernel.pages import (
     decode_cursor,
     encode_cursor,
 )
-
-# Money.
-
-
-@pytest.mark.parametrize("amount", [1.0, 0.5, float("nan"), True, False, "1", None])
-def test_money_is_counted_in_whole_minor_units(amount: Any) -> None:
-    with pytest.raises(TypeError):
-        Money(amount, "USD")
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-def test_money_lies_within_what_a_json_number_holds(sign: int) -> None:
-    assert Money(sign * MINOR_UNITS_MAX, "USD").amount == sign * (2**53 - 1)
-    with pytest.raises(OverflowError):
-        Money(sign * (MINOR_UNITS_MAX + 1), "USD")
-
-
-# How one unit of a currency (a dollar, a yen) is counted: by ISO 4217, by Stripe, and Stripe's smallest step.
-ONE_UNIT = {
-    **dict.fromkeys(("USD", "EUR", "GBP", "AUD", "CAD", "CHF", "DKK", "NOK", "NZD", "SEK"), (100, 100, 1)),
-    **dict.fromkeys(("JPY", "KRW"), (1, 1, 1)),
-    **dict.fromkeys(("ISK", "UGX"), (1, 100, 100)),
-    **dict.fromkeys(("BHD", "KWD", "OMR"), (1000, 1000, 10)),
-}
-
-
-def test_every_currency_is_known_to_these_tests() -> None:
-    assert ONE_UNIT.keys() == CURRENCIES.keys()
-
-
-@pytest.mark.parametrize("code", CURRENCIES)
-def test_one_unit_of_a_currency_is_what_stripe_calls_one(code: str) -> None:
-    ours, stripes, _ = ONE_UNIT[code]
-    assert to_stripe(Money(ours, code)) == stripes
-    assert from_stripe(stripes, code.lower()) == Money(ours, code)
-
-
-@pytest.mark.parametrize("code", CURRENCIES)
-@given(count=st.integers(-(10**9), 10**9))
-def test_whatever_stripe_can_express_comes_back_as_it_went(code: str, count: int) -> None:
-    ours, stripes, step = ONE_UNIT[code]
-    money = Money(count * max(1, step * ours // stripes), code)
-    assert to_stripe(money) % step == 0
-    assert from_stripe(to_stripe(money), code) == money
-
-
-@pytest.mark.parametrize("code", ["BHD", "KWD", "OMR"])
-@pytest.mark.parametrize("amount", [1, 9, 1001, 1999, -1])
-def test_stripe_is_never_asked_for_a_fraction_of_its_step(code: str, amount: int) -> None:
-    with pytest.raises(ValueError, match="steps of 10"):
-        to_stripe(Money(amount, code))
-
-
-@pytest.mark.parametrize("code", ["ISK", "UGX"])
-@pytest.mark.parametrize("amount", [1, 99, 101, 150])
-def test_a_fraction_of_a_minor_unit_is_never_rounded(code: str, amount: int) -> None:
-    with pytest.raises(ValueError, match="not a whole number"):
-        from_stripe(amount, code)
-
-
-def test_a_currency_that_we_do_not_know_is_booked_as_stripe_counts_it() -> None:
-    assert from_stripe(1234, "xyz") == Money(1234, "XYZ")
-
 
 # Time.
 

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from stripe import PaymentIntent
+from stripe import PaymentIntent, SetupIntent
 
 from sandbox.stripe import SandboxConfig, create_app
 from tests.conformance import PINNED_VERSION, Recorder, check_event
@@ -152,6 +152,15 @@ class Running:
     async def confirm(self, intent: str, card: str = "pm_card_visa", **params: Any) -> PaymentIntent:
         given: Any = {"payment_method": card, **params}
         return await self.stripe.v1.payment_intents.confirm_async(intent, given)
+
+    async def setup(self, **params: Any) -> SetupIntent:
+        """A fresh setup intent that needs no return_url."""
+        given: Any = {"automatic_payment_methods": {"enabled": True, "allow_redirects": "never"}, **params}
+        return await self.stripe.v1.setup_intents.create_async(given)
+
+    async def confirm_setup(self, intent: str, card: str = "pm_card_visa", **params: Any) -> SetupIntent:
+        given: Any = {"payment_method": card, **params}
+        return await self.stripe.v1.setup_intents.confirm_async(intent, given)
 
     async def paid(self, card: str = "pm_card_visa", **params: Any) -> PaymentIntent:
         return await self.confirm((await self.intent(**params)).id, card)

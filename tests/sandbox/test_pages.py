@@ -20,6 +20,22 @@ async def test_a_person_pays(sandbox: Running) -> None:
     assert (await sandbox.stripe.v1.payment_intents.retrieve_async(intent.id)).status == "succeeded"
 
 
+@pytest.mark.parametrize(
+    ("currency", "amount", "text"),
+    [
+        ("jpy", 10_500, "<h1>10,500 JPY</h1>"),
+        ("isk", 10_500_00, "<h1>10,500.00 ISK</h1>"),
+        ("kwd", 10_500, "<h1>10.500 KWD</h1>"),
+        ("kwd", 10_010, "<h1>10.010 KWD</h1>"),
+    ],
+)
+async def test_a_price_has_the_decimals_of_its_currency(
+    sandbox: Running, currency: str, amount: int, text: str
+) -> None:
+    intent = await sandbox.intent(amount=amount, currency=currency)
+    assert text in (await sandbox.http.get(f"/pay/{intent.client_secret}")).text
+
+
 async def test_a_declined_person_reads_why_and_tries_again(sandbox: Running) -> None:
     intent = await sandbox.intent()
     page = f"/pay/{intent.client_secret}"

@@ -66,6 +66,30 @@ async def test_the_balance_transaction_comes_a_moment_later(sandbox: Running) ->
     assert last.request.id is None, "time did it, not a request"
 
 
+@pytest.mark.parametrize(
+    ("currency", "amount", "fee"),
+    [
+        ("usd", 105_00, 3_35),
+        ("jpy", 10_500, 335),
+        ("isk", 10_500_00, 305_00),
+        ("kwd", 10_500, 330),
+        ("huf", 10_500_45, 304_81),
+    ],
+)
+async def test_a_fee_is_an_amount_of_its_currency(
+    sandbox: Running, currency: str, amount: int, fee: int
+) -> None:
+    """2.9 % and 30, to the nearest krona or hundredth of a dinar."""
+    await sandbox.paid(amount=amount, currency=currency)
+    await sandbox.control("/clock", advance_seconds=1)
+
+    [booked] = (await sandbox.stripe.v1.balance_transactions.list_async({"type": "charge"})).data
+    assert (booked.currency, booked.amount, booked.fee) == (currency, amount, fee)
+    balance = await sandbox.stripe.v1.balance.retrieve_async()
+    pending = {one.currency: one.amount for one in balance.pending}
+    assert pending == {"usd": 0} | {currency: amount - fee}
+
+
 async def test_pending_money_becomes_available(sandbox: Running) -> None:
     await sandbox.paid(amount=100_00)
 
@@ -150,17 +174,55 @@ async def test_confirming_and_canceling_race_to_one_end(sandbox: Running) -> Non
         assert [error.code for error in lost] == ["payment_intent_unexpected_state"]
 
 
-async def test_what_is_canceled_is_canceled_once(sandbox: Running) -> None:
-    intent = await sandbox.intent()
-    canceled = await sandbox.stripe.v1.payment_intents.cancel_async(
-        intent.id, {"cancellation_reason": "abandoned"}
-    )
-    assert (canceled.status, canceled.cancellation_reason) == ("canceled", "abandoned")
+IN_STATE: dict[str, Any] = {
+    "requires_payment_method": {},
+    "requires_confirmation": {"payment_method": "pm_card_visa"},
+    "requires_action": {"payment_method": "pm_card_authenticationRequired", "confirm": True},
+}
 
+
+@pytest.mark.parametrize("state", IN_STATE)
+@pytest.mark.parametrize("reason", ["abandoned", "duplicate", "fraudulent", "requested_by_customer", None])
+async def test_an_open_intent_is_canceled_once(sandbox: Running, state: str, reason: Any) -> None:
+    intent = await sandbox.intent(**IN_STATE[state])
+    assert intent.status == state
+
+    canceled = await sandbox.stripe.v1.payment_intents.cancel_async(
+        intent.id, {"cancellation_reason": reason} if reason else {}
+    )
+
+    assert (canceled.status, canceled.cancellation_reason) == ("canceled", reason)
+    assert canceled.next_action is None
+    assert canceled.canceled_at is not None
+    assert (await sandbox.events())[-1] == "payment_intent.canceled"
     with pytest.raises(stripe.InvalidRequestError) as caught:
         await sandbox.stripe.v1.payment_intents.cancel_async(intent.id)
-
     assert caught.value.code == "payment_intent_unexpected_state"
+
+
+async def test_after_a_decline_an_intent_is_canceled_too(sandbox: Running) -> None:
+    with pytest.raises(stripe.CardError) as declined:
+        await sandbox.intent(confirm=True, payment_method="pm_card_chargeDeclined")
+    assert declined.value.error is not None
+    assert declined.value.error.payment_intent is not None
+
+    canceled = await sandbox.stripe.v1.payment_intents.cancel_async(declined.value.error.payment_intent.id)
+
+    assert canceled.status == "canceled"
+
+
+async def test_what_succeeded_is_not_canceled(sandbox: Running) -> None:
+    paid = await sandbox.paid()
+
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        await sandbox.stripe.v1.payment_intents.cancel_async(paid.id)
+
+    assert (caught.value.http_status, caught.value.code) == (400, "payment_intent_unexpected_state")
+    error = caught.value.error
+    assert error is not None
+    assert error.payment_intent is not None
+    assert (error.payment_intent.id, error.payment_intent.status) == (paid.id, "succeeded")
+    assert "payment_intent.canceled" not in await sandbox.events()
 
 
 async def test_without_ruling_out_redirects_a_return_url_is_needed(sandbox: Running) -> None:
@@ -196,7 +258,7 @@ async def test_the_bank_asks_the_cardholder(sandbox: Running, outcome: str, stat
     assert answer.headers["location"].startswith("https://example.com/back?a=b&payment_intent=pi_")
     left = await sandbox.stripe.v1.payment_intents.retrieve_async(intent.id)
     assert left.status == status
-    assert (await sandbox.http.get(redirect.url)).status_code == 404, "asked once"
+    assert (await sandbox.http.get(redirect.url)).status_code == 410, "asked once"
 
 
 async def test_a_bank_that_asks_can_decline_all_the_same(sandbox: Running) -> None:
@@ -278,7 +340,7 @@ async def test_cards_not_played_here_are_unknown(sandbox: Running) -> None:
     intent = await sandbox.intent()
 
     with pytest.raises(stripe.InvalidRequestError) as caught:
-        await sandbox.confirm(intent.id, "pm_card_createDispute")
+        await sandbox.confirm(intent.id, "pm_card_threeDSecureRequired")
 
     assert (caught.value.code, caught.value.http_status) == ("resource_missing", 400)
 

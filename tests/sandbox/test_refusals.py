@@ -16,6 +16,18 @@ REFUSED: list[tuple[str, Mapping[str, str], tuple[str | None, str]]] = [
     ("POST /v1/payment_intents", {**INTENT, "amount": "0"}, ("parameter_invalid_integer", "amount")),
     ("POST /v1/payment_intents", {**INTENT, "amount": "49"}, ("amount_too_small", "amount")),
     ("POST /v1/payment_intents", {**INTENT, "amount": "100000000"}, ("amount_too_large", "amount")),
+    ("POST /v1/payment_intents", {"amount": "49", "currency": "jpy"}, ("amount_too_small", "amount")),
+    (
+        "POST /v1/payment_intents",
+        {"amount": "150", "currency": "isk"},
+        ("parameter_invalid_integer", "amount"),
+    ),
+    ("POST /v1/payment_intents", {"amount": "100000000", "currency": "isk"}, ("amount_too_large", "amount")),
+    (
+        "POST /v1/payment_intents",
+        {"amount": "1234", "currency": "kwd"},
+        ("parameter_invalid_integer", "amount"),
+    ),
     ("POST /v1/payment_intents", {**INTENT, "amount[a]": "1"}, (None, "amount[a]")),
     ("POST /v1/payment_intents", {**INTENT, "currency": "xxx"}, (None, "currency")),
     ("POST /v1/payment_intents", {**INTENT, "customer": ""}, ("parameter_invalid_empty", "customer")),

@@ -19,7 +19,7 @@ async def test_answers_a_query(client: httpx.AsyncClient) -> None:
     )
     assert response.status_code == 200
     assert response.json() == {"data": {"hello": "hello Zoë"}}
-    assert response.headers["vary"] == "Accept"
+    assert response.headers["vary"] == "Accept, Accept-Language"
     assert response.headers["cache-control"] == "no-store"
 
 

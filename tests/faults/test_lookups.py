@@ -1,0 +1,115 @@
+"""What a key cannot tell, Stripe's list must: and an empty one proves something only the second time."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.house import House, Person
+
+CUSTOMERS, INTENTS = "/v1/customers", "/v1/payment_intents"
+SOON = timedelta(seconds=10)
+
+
+@pytest.fixture
+async def idle_house(house: House) -> AsyncIterator[House]:
+    """Without a worker: the test itself sweeps."""
+    await house.stop_worker()
+    yield house
+    await house.start_worker()
+
+
+async def stored(house: House, deposit: dict[str, Any]) -> dict[str, Any]:
+    row: dict[str, Any] = await house.collection("deposits").find_one({"_id": deposit["id"]})
+    return row
+
+
+async def unanswered(house: House, person: Person, path: str, fault: str) -> dict[str, Any]:
+    """A deposit of which one call got no answer."""
+    await house.stripe.fault("POST", path, fault)
+    payload = await person.create_deposit(25_00, key="rent")
+    [error] = payload["userErrors"]
+    assert error["code"] == "PAYMENT_PROVIDER_UNAVAILABLE"
+    deposit: dict[str, Any] = payload["deposit"]
+    return deposit
+
+
+async def look(house: House, deposit: dict[str, Any]) -> dict[str, Any]:
+    """The deposit as stored after a look at it, due or not, once the sweep before has lost its lease."""
+    house.clock.ahead += house.runtime.policy.lease
+    due = {"$set": {"next_attempt_at": house.clock()}}
+    await house.collection("deposits").update_one({"_id": deposit["id"]}, due)
+    await house.sweep()
+    return await stored(house, deposit)
+
+
+async def posted(house: House, path: str) -> list[str]:
+    """The keys under which Stripe was asked to make something, each as often as it was."""
+    requests = (await house.stripe.state())["requests"]
+    return [one["idempotency_key"] for one in requests if (one["method"], one["path"]) == ("POST", path)]
+
+
+@pytest.mark.parametrize("path", [CUSTOMERS, INTENTS])
+async def test_a_key_too_old_is_followed_by_the_next_after_two_empty_lookups(
+    idle_house: House, path: str
+) -> None:
+    house = idle_house
+    ada = await house.customer()
+    deposit = await unanswered(house, ada, path, "reset_before_commit")
+    keys = await posted(house, path)
+    house.clock.advance(hours=24, minutes=1)
+
+    row = await look(house, deposit)  # empty, once
+    wait = house.runtime.policy.lookup_wait
+    assert wait - SOON < row["next_attempt_at"] - house.clock() <= wait
+    house.clock.ahead += wait - SOON
+    await look(house, deposit)
+    assert await posted(house, path) == keys
+    house.clock.ahead += SOON
+    await look(house, deposit)  # empty again: decided
+    await look(house, deposit)
+
+    assert await posted(house, path) == [keys[0], keys[0].removesuffix(":1") + ":2"]
+    [intent] = await house.stripe.objects("payment_intent")
+    assert (await stored(house, deposit))["payment_intent_id"] == intent["id"]
+
+
+@pytest.mark.parametrize("path", [CUSTOMERS, INTENTS])
+async def test_a_no_after_an_unknown_answer_is_believed_after_two_empty_lookups(
+    idle_house: House, path: str
+) -> None:
+    house = idle_house
+    ada = await house.customer()
+    deposit = await unanswered(house, ada, path, "reset_before_commit")
+    await house.stripe.fault("POST", path, "error_400", code="email_invalid")
+
+    for _ in range(3):
+        payload = await ada.create_deposit(25_00, key="rent")
+        assert payload["deposit"]["status"] == "REQUIRES_PAYMENT"
+        assert payload["userErrors"][0]["code"] == "PAYMENT_PROVIDER_UNAVAILABLE"
+    house.clock.ahead += house.runtime.policy.lookup_wait
+    await look(house, deposit)
+
+    payload = await ada.create_deposit(25_00, key="rent")
+    assert (payload["deposit"]["status"], payload["deposit"]["failure"]["code"]) == (
+        "CANCELED",
+        "email_invalid",
+    )
+    assert payload["userErrors"][0]["code"] == "PAYMENT_DECLINED"
+
+
+async def test_what_is_listed_late_is_found_by_the_second_lookup(idle_house: House) -> None:
+    house = idle_house
+    ada = await house.customer()
+    deposit = await unanswered(house, ada, INTENTS, "reset_before_commit")
+    house.clock.advance(hours=24, minutes=1)
+    await look(house, deposit)
+
+    [customer] = await house.stripe.objects("customer")
+    made = {"amount": "2500", "currency": "usd", "customer": customer["id"]}
+    metadata = {"metadata[deposit_id]": deposit["id"], "metadata[user_id]": ada.id}
+    intent = await house.stripe.request("POST", INTENTS, made | metadata)
+    house.clock.ahead += house.runtime.policy.lookup_wait
+
+    assert (await look(house, deposit))["payment_intent_id"] == intent["id"]
