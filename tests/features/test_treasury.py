@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 from ulid import ULID
 
 from domain import deposits, ledger, treasury
+from domain.deposits import ResolveDeposit, ReviewOutcome
 from domain.kernel.clock import utc_now
 from domain.kernel.operations import Actor
 from tests.house import House, Person
@@ -110,6 +111,20 @@ async def test_each_currency_has_books_of_its_own(house: House) -> None:
     assert await house.ledger_is_sound(asking_stripe=True)
 
 
+@pytest.mark.parametrize(
+    ("currency", "amount", "fee"), [("JPY", 5_000, 145 + 30), ("ISK", 5_000, 145), ("KWD", 50_000, 1_480)]
+)
+async def test_fees_are_booked_in_our_minor_units(house: House, currency: str, amount: int, fee: int) -> None:
+    ada = await house.customer()
+    await paid(house, ada, amount, currency=currency)
+    await cards_settle(house)
+
+    await house.chore("treasury")
+
+    assert await platform(house, currency) == {"stripe": fee - amount, "stripe_fees": -fee}
+    assert await house.ledger_is_sound(asking_stripe=True)
+
+
 async def test_a_deposit_whose_event_was_lost_is_credited_by_its_balance_transaction(house: House) -> None:
     ada = await house.customer()
     deposit = await ada.deposits(usd=25_00)
@@ -166,6 +181,110 @@ async def test_a_deposit_that_is_paid_twice_is_matched_twice(house: House) -> No
     books = await platform(house)
     assert (books["unexplained"], books["stripe_fees"]) == (25_00, -2_06)
     assert await ada.available() == 25_00
+    assert await house.ledger_is_sound(asking_stripe=True)
+
+
+# ------------------------------------------------------------------ refunds of what was not agreed
+
+
+async def reviewed(house: House, card: str = "pm_card_bypassPending") -> dict[str, Any]:
+    """A deposit of 25.00 that should have been 30.00, and that an administrator sends back."""
+    ada = await house.customer()
+    deposit = await ada.deposits(usd=25_00)
+    changed = {"$set": {"amount": 30_00}}
+    await house.collection("deposits").update_one({"_id": deposit["id"]}, changed)
+    await house.pay(deposit, card)
+    await house.reaches(ada, deposit, "NEEDS_REVIEW")
+    await cards_settle(house)
+    await send_back(house, deposit)
+    return deposit
+
+
+async def send_back(house: House, deposit: dict[str, Any]) -> None:
+    """Once the lease of who asked Stripe last has passed."""
+    house.clock.advance(seconds=house.settings.lease_seconds + 1)
+    command = ResolveDeposit(deposit["id"], ReviewOutcome.REFUND, "not what was agreed")
+    await deposits.resolve(house.runtime, "usr_edith", command)
+
+
+async def has_status(house: House, deposit: dict[str, Any], status: str) -> bool:
+    return bool(await house.count("deposits", _id=deposit["id"], status=status))
+
+
+async def test_a_refund_that_a_review_decided_is_matched(house: House) -> None:
+    deposit = await reviewed(house)
+
+    await house.chore("treasury")
+
+    assert await has_status(house, deposit, "CANCELED")
+    assert "UNEXPLAINED" not in (await outcomes(house)).values()
+    assert await platform(house) == {
+        "bank": OPENING_FLOAT,
+        "stripe": -(OPENING_FLOAT - 1_03),
+        "stripe_fees": -1_03,
+    }
+    assert await house.ledger_is_sound(asking_stripe=True)
+
+
+async def test_a_refund_whose_answer_was_lost_is_booked_by_its_balance_transaction(house: House) -> None:
+    await house.stripe.webhooks(drop=1)
+    await house.stripe.fault("POST", "/v1/refunds", "reset_after_commit")
+    ada = await house.customer()
+    deposit = await ada.deposits(usd=25_00)
+    changed = {"$set": {"amount": 30_00}}
+    await house.collection("deposits").update_one({"_id": deposit["id"]}, changed)
+    await house.pay(deposit)
+    await cards_settle(house)
+    await house.chore("treasury")
+    assert await has_status(house, deposit, "NEEDS_REVIEW")
+    await house.stop_worker()
+    try:
+        await send_back(house, deposit)
+        assert await has_status(house, deposit, "NEEDS_REVIEW")
+
+        await house.chore("treasury")
+
+        assert await has_status(house, deposit, "CANCELED")
+        assert "UNEXPLAINED" not in (await outcomes(house)).values()
+        assert await house.ledger_is_sound(asking_stripe=True)
+    finally:
+        await house.start_worker()
+
+
+@pytest.mark.parametrize("drop", [0, 1], ids=["heard of", "not heard of"])
+async def test_a_refund_that_fails_comes_back_and_is_sent_again(house: House, drop: int) -> None:
+    deposit = await reviewed(house, "pm_card_refundFail")
+    await house.quiet()
+    await house.stripe.webhooks(drop=drop)
+    await house.stripe.control("/clock", {"advance_seconds": 2 * 86_400})
+
+    await house.chore("treasury")
+    await house.quiet()
+
+    assert await has_status(house, deposit, "NEEDS_REVIEW")
+    assert (await platform(house))["unexplained"] == 25_00
+    assert "UNEXPLAINED" not in (await outcomes(house)).values()
+    assert await house.ledger_is_sound(asking_stripe=True)
+
+    await send_back(house, deposit)
+    await house.chore("treasury")
+    assert "unexplained" not in await platform(house)
+    assert "UNEXPLAINED" not in (await outcomes(house)).values()
+    assert await house.ledger_is_sound(asking_stripe=True)
+
+
+async def test_a_refund_that_nobody_here_has_decided_is_unexplained(house: House) -> None:
+    ada = await house.customer()
+    deposit = await paid(house, ada, 25_00)
+    await cards_settle(house)
+    charge = await charge_of(house, deposit["id"])
+    refund = await house.stripe.request("POST", "/v1/refunds", {"charge": charge["id"], "amount": "500"})
+
+    await house.chore("treasury")
+
+    [row] = await house.collection("movements").find({"type": "refund"}).to_list()
+    assert (row["outcome"], row["operation"]) == ("UNEXPLAINED", refund["id"])
+    assert (await platform(house))["unexplained"] == -5_00
     assert await house.ledger_is_sound(asking_stripe=True)
 
 
