@@ -39,6 +39,7 @@ def environment() -> Iterator[dict[str, str]]:
             "STRIPE_CONNECT_WEBHOOK_SECRETS": "whsec_bench",
             "JWT_KEYS": "bench:thirty-two-bytes-are-the-least-there-is",
             "DATA_KEYS": Fernet.generate_key().decode(),
+            "CHECKPOINT_KEY": Fernet.generate_key().decode(),
             "LOG_LEVEL": "WARNING",
         }
 

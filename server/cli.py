@@ -149,14 +149,21 @@ def verify(
 def _as_json(report: "Report") -> str:
     from domain.kernel.clock import iso
 
-    return json.dumps({**asdict(report), "checked_at": iso(report.checked_at), "ok": report.ok}, indent=2)
+    last = report.last_checkpoint_at
+    instants = {"checked_at": iso(report.checked_at), "last_checkpoint_at": last and iso(last)}
+    return json.dumps({**asdict(report), **instants, "ok": report.ok}, indent=2)
 
 
 def _as_text(report: "Report") -> str:
+    from domain.kernel.clock import iso
+
     lines = [f"{v.invariant}: {v.subject}: expected {v.expected}, is {v.actual}" for v in report.violations]
     verdict = "sound" if report.ok else f"{len(lines)} violations"
     lines += [f"not checked: {reason}" for reason in report.unchecked]
-    return "\n".join([*lines, f"{report.entries} entries, {report.wallets} wallets: {verdict}"])
+    last = report.last_checkpoint_at
+    checkpoint = f"last checkpoint {iso(last) if last else 'none'}"
+    counted = f"{report.entries} entries, {report.wallets} wallets, {checkpoint}"
+    return "\n".join([*lines, f"{counted}: {verdict}"])
 
 
 def _settings(*, local: bool = False) -> "Settings":

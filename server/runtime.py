@@ -10,6 +10,7 @@ from domain.identity import TokenIssuer
 from domain.kernel.cipher import Cipher
 from domain.kernel.clock import Clock, utc_now
 from domain.kernel.database import Database
+from domain.kernel.signer import Signer
 from domain.runtime import Runtime
 from server.doorbell import RedisDoorbell
 from server.settings import Settings, reveal
@@ -47,6 +48,7 @@ async def open_runtime(
             gateway=gateway,
             doorbell=doorbell,
             cipher=cipher,
+            signer=Signer(reveal(settings.checkpoint_key)),
             now=now,
             policy=settings.policy(),
         )

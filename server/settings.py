@@ -9,15 +9,19 @@ from cryptography.fernet import Fernet
 from pydantic import (
     BeforeValidator,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.kernel.money import CURRENCIES, Limit
+from domain.kernel.signer import Signer
 from domain.runtime import Policy
+from server.rates import Rate
 
 STRIPE_API_BASE: Final = "https://api.stripe.com"
 
@@ -37,6 +41,14 @@ Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_commas)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_commas)]
 Limits = Annotated[Limit, NoDecode, BeforeValidator(_limit)]
 Seconds = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_commas)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_commas)]
+
+
+def _rate(value: Any) -> Any:
+    return Rate.parse(value) if isinstance(value, str) else value
+
+
+RateLimit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
 
 
 class Settings(BaseSettings):
@@ -51,6 +63,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     graphiql: bool | None = None
     cors_origins: Texts = ()
+    trusted_proxies: Networks = ()
 
     mongodb_url: str = "mongodb://127.0.0.1:27017/?replicaSet=jobsphere"
     mongodb_database: str = "jobsphere"
@@ -73,11 +86,15 @@ class Settings(BaseSettings):
     access_token_minutes: int = Field(default=15, gt=0)
     refresh_token_days: int = Field(default=30, gt=0)
     data_keys: Secrets
+    checkpoint_key: Secrets
 
     currencies: Texts = ("USD",)
     deposit_min: Limits = Limit(100)
     deposit_max: Limits = Limit(1_000_000)
     deposit_expiry_hours: float = Field(default=24, gt=0)
+
+    rate_limit_deposits: RateLimit = Rate(limit=5, window_s=3600)
+    rate_limit_sign_in: RateLimit = Rate(limit=10, window_s=900)
 
     lease_seconds: float = Field(default=15, gt=0)
     sweep_interval_seconds: float = Field(default=60, gt=0)
@@ -94,7 +111,9 @@ class Settings(BaseSettings):
             raise ValueError("CURRENCIES names a currency twice")
         return codes
 
-    @field_validator("stripe_webhook_secrets", "stripe_connect_webhook_secrets", "jwt_keys", "data_keys")
+    @field_validator(
+        "stripe_webhook_secrets", "stripe_connect_webhook_secrets", "jwt_keys", "data_keys", "checkpoint_key"
+    )
     @classmethod
     def _some(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if not secrets or not all(secret.get_secret_value().strip() for secret in secrets):
@@ -113,6 +132,14 @@ class Settings(BaseSettings):
     def _kid_and_secret(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if not all(":" in key.get_secret_value() for key in keys):
             raise ValueError("JWT_KEYS are `kid:secret` pairs, separated by commas")
+        return keys
+
+    @field_validator("checkpoint_key")
+    @classmethod
+    def _ed25519(cls, keys: tuple[SecretStr, ...], info: ValidationInfo) -> tuple[SecretStr, ...]:
+        can_sign = Signer(reveal(keys)).can_sign
+        if info.data.get("environment") == "production" and not can_sign:
+            raise ValueError("the first CHECKPOINT_KEY must be one that can sign, not a public one")
         return keys
 
     @model_validator(mode="after")

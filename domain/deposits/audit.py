@@ -1,10 +1,11 @@
 """Invariant 6 for deposits: their states and their entries agree."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Set
 from typing import Final
 
 from domain.deposits.documents import Deposit, DepositStatus, Receipt, ReviewOutcome
-from domain.kernel.database import Row, parse
+from domain.kernel.database import Row, batched, parse
 from domain.ledger import Account, EntryRecord, Platform, Report
 
 _INVARIANT: Final = "6 operation agrees with its entries"
@@ -21,28 +22,45 @@ async def check(report: Report) -> None:
 async def _deposits_have_entries(report: Report) -> None:
     """What was received is in the wallet, or outside of every wallet until a person decides."""
     criteria = {"$or": [{"status": {"$in": list(_REVIEWED)}}, {"receipts.0": {"$exists": True}}]}
-    async for row in Deposit.get_pymongo_collection().find(criteria):
-        deposit = parse(Deposit, row)
-        operations = [deposit.id, *(receipt.payment_intent_id for receipt in deposit.receipts)]
-        found = EntryRecord.get_pymongo_collection().find({"operation": {"$in": operations}})
-        entries = {entry["ref"]: entry async for entry in found}
-        if deposit.status is DepositStatus.SUCCEEDED:
-            report.expect(_INVARIANT, deposit.id, deposit.received, _credited(deposit, entries))
-        if deposit.status is DepositStatus.NEEDS_REVIEW and not deposit.receipts:
-            report.expect(_INVARIANT, deposit.id, "an entry in platform:unexplained", sorted(entries))
-        for receipt in deposit.receipts:
-            _check_receipt(report, deposit, receipt, entries)
+    async for rows in batched(Deposit.get_pymongo_collection().find(criteria)):
+        deposits = [parse(Deposit, row) for row in rows]
+        entries: dict[str, dict[str, Row]] = defaultdict(dict)
+        # What was read from Stripe's balance before anybody knew whose it is came under its intent.
+        intents = [receipt.payment_intent_id for deposit in deposits for receipt in deposit.receipts]
+        operations = {"operation": {"$in": [*(deposit.id for deposit in deposits), *intents]}}
+        async for entry in EntryRecord.get_pymongo_collection().find(operations):
+            entries[entry["operation"]][entry["ref"]] = entry
+        for deposit in deposits:
+            read = {receipt.payment_intent_id for receipt in deposit.receipts} & entries.keys()
+            _check_deposit(report, deposit, entries[deposit.id], read)
+
+
+def _check_deposit(report: Report, deposit: Deposit, entries: Mapping[str, Row], read: Set[str]) -> None:
+    """`read`: the intents whose money was booked before anybody knew whose it is."""
+    if deposit.status is DepositStatus.SUCCEEDED:
+        report.expect(_INVARIANT, deposit.id, deposit.received, _credited(deposit, entries))
+    if deposit.status is DepositStatus.NEEDS_REVIEW and not deposit.receipts:
+        report.expect(_INVARIANT, deposit.id, "an entry in platform:unexplained", sorted(entries))
+    for receipt in deposit.receipts:
+        _check_receipt(report, deposit, receipt, entries, came=receipt.payment_intent_id not in read)
 
 
 async def _entries_have_deposits(report: Report) -> None:
-    async for entry in EntryRecord.get_pymongo_collection().find({"ref": _BOOKED}):
-        row = await Deposit.get_pymongo_collection().find_one({"_id": entry["operation"]})
-        deposit = None if row is None else parse(Deposit, row)
-        if entry["ref"].endswith(":succeeded"):
-            status = None if deposit is None else deposit.status.value
-            report.expect(_INVARIANT, entry["operation"], DepositStatus.SUCCEEDED.value, status)
-        elif deposit is None or entry["ref"] not in _receipt_refs(deposit):
-            report.expect(_INVARIANT, entry["ref"], "a receipt of its deposit", None)
+    booked = EntryRecord.get_pymongo_collection().find({"ref": _BOOKED}, {"ref": 1, "operation": 1})
+    async for entries in batched(booked):
+        ids = [entry["operation"] for entry in entries]
+        found = Deposit.get_pymongo_collection().find({"_id": {"$in": ids}})
+        deposits = {row["_id"]: parse(Deposit, row) async for row in found}
+        for entry in entries:
+            _check_entry(report, entry, deposits.get(entry["operation"]))
+
+
+def _check_entry(report: Report, entry: Row, deposit: Deposit | None) -> None:
+    if entry["ref"].endswith(":succeeded"):
+        status = None if deposit is None else deposit.status.value
+        report.expect(_INVARIANT, entry["operation"], DepositStatus.SUCCEEDED.value, status)
+    elif deposit is None or entry["ref"] not in _receipt_refs(deposit):
+        report.expect(_INVARIANT, entry["ref"], "a receipt of its deposit", None)
 
 
 def _receipt_refs(deposit: Deposit) -> list[str]:
@@ -63,12 +81,12 @@ def _credited(deposit: Deposit, entries: Mapping[str, Row]) -> int | None:
     return sum(amounts) if amounts else None
 
 
-def _check_receipt(report: Report, deposit: Deposit, receipt: Receipt, entries: Mapping[str, Row]) -> None:
-    """It came by one entry, comes back by one, and leaves by one."""
+def _check_receipt(
+    report: Report, deposit: Deposit, receipt: Receipt, entries: Mapping[str, Row], *, came: bool
+) -> None:
+    """It came by one entry (`came`: of the deposit's), comes back by one, and leaves by one."""
     intent = receipt.payment_intent_id
-    # What was read from Stripe's balance before anybody knew whose it is came under its intent.
-    read = any(entry["operation"] == intent for entry in entries.values())
-    steps = [] if read else [deposit.review_ref("unexplained", intent)]
+    steps = [deposit.review_ref("unexplained", intent)] if came else []
     if receipt.returned is not None:
         steps.append(deposit.review_ref("returned", intent, receipt.returned))
     resolved = deposit.review_ref("resolved", intent, receipt.returned)

@@ -3,9 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from beanie import Document, init_beanie
@@ -31,6 +31,18 @@ def parse(model: type[Model], row: Row) -> Model:
     """A stored row as the document that it is."""
     document: Model = model.model_validate(row)
     return document
+
+
+async def batched(rows: AsyncIterable[Row], size: int = 500) -> AsyncIterator[list[Row]]:
+    """`rows`, `size` at a time, so that what belongs to them is looked up by one query for all."""
+    batch: list[Row] = []
+    async for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 class CommitUnknown(Exception):
@@ -97,6 +109,11 @@ class Database:
         )
         return database
 
+    async def catch_up(self) -> None:
+        """Wait until all that is committed by now can be read, for nodes that lag hold back the majority."""
+        linearizable = self.mongo.get_collection("chores", read_concern=ReadConcern("linearizable"))
+        await linearizable.find_one({"_id": "none"}, max_time_ms=10_000)
+
     async def close(self) -> None:
         await self.client.close()
 
@@ -104,8 +121,9 @@ class Database:
         """Run `work` in one transaction and answer what it answers.
 
         `work` may run several times: it has no effect but the database's, and Stripe is never called inside.
-        A race (TransientTransactionError) runs it again, at most for TRANSACTION_S_MAX. A commit whose answer
-        was lost is committed again, never run again, for that would post twice; past the bound CommitUnknown.
+        A race (TransientTransactionError) runs it again, at most for TRANSACTION_S_MAX, and so does a pause
+        of the process that is longer than that. A commit whose answer was lost is committed again, never run
+        again, for that would post twice; past the bound CommitUnknown.
         """
         deadline = time.monotonic() + TRANSACTION_S_MAX
         backoff_s = BACKOFF_S_FIRST
@@ -131,6 +149,9 @@ class Database:
         ):
             tx = Tx(session, cut(self._now()))
             result = await work(tx)
+            # What it writes is dated `tx.now`, and nobody expects anything so old to appear any more.
+            if self._now() - tx.now > timedelta(seconds=TRANSACTION_S_MAX):
+                raise PyMongoError("the process was paused", ["TransientTransactionError"])
             await _commit(session, deadline)
         for effect in tx.after_commit:
             effect()

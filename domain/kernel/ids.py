@@ -1,6 +1,8 @@
 """Prefixed ids, the same in the database, in logs and in Stripe's metadata."""
 
-from typing import NewType
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final, NewType
 
 from ulid import ULID
 
@@ -8,7 +10,34 @@ UserId = NewType("UserId", str)
 WalletId = NewType("WalletId", str)
 DepositId = NewType("DepositId", str)
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
+_RANDOM_BYTES: Final = 10
+# ULIDs are in Crockford's base 32, which leaves out I, L, O and U; the first ten digits are the milliseconds.
+_ULID: Final = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_DIGITS: Final = str.maketrans("JKMNPQRSTVWXYZ", "IJKLMNOPQRSTUV")
 
-def new_id(prefix: str) -> str:
-    """`<prefix>_<ULID>`: opaque to clients, and in order of their making for the database's indexes."""
-    return f"{prefix}_{ULID()}"
+
+def new_id(prefix: str, *, at: datetime | None = None) -> str:
+    """`<prefix>_<ULID>`: opaque to clients, and in order of their making (`at`, or now) for indexes."""
+    return f"{prefix}_{ULID() if at is None else ULID.from_timestamp(_milliseconds(at))}"
+
+
+def first_id(prefix: str, *, at: datetime) -> str:
+    """The least id of that instant: whatever was made before it is less."""
+    return f"{prefix}_{ULID.from_bytes(_milliseconds(at).to_bytes(6, 'big') + bytes(_RANDOM_BYTES))}"
+
+
+def made_at(prefix: str, identifier: str) -> datetime:
+    """When an id was made, to the millisecond. Raises ValueError for what is none with this prefix."""
+    start, _, text = identifier.partition("_")
+    if start != prefix or not _ULID.fullmatch(text):
+        raise ValueError(f"not an id of {prefix}: {identifier!r}")
+    try:
+        return EPOCH + int(text[:10].translate(_DIGITS), 32) * MILLISECOND
+    except OverflowError:
+        raise ValueError(f"no id is made as late as {identifier!r}") from None
+
+
+def _milliseconds(instant: datetime) -> int:
+    return (instant - EPOCH) // MILLISECOND

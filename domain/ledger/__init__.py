@@ -12,6 +12,7 @@ from domain.ledger.books import (
     WalletState,
     apply,
 )
+from domain.ledger.checkpoints import Checkpoint, CheckpointUnsound, make_checkpoint
 from domain.ledger.documents import BalanceSnapshot, EntryRecord, LineId, StatementLine, Wallet
 from domain.ledger.post import AlreadyPosted, NewEntry, Posted, open_wallet, post
 from domain.ledger.reads import (
@@ -25,13 +26,15 @@ from domain.ledger.reads import (
 )
 from domain.ledger.verify import Progress, Report, Violation, verify
 
-DOCUMENTS = (Wallet, EntryRecord, StatementLine, BalanceSnapshot)
+DOCUMENTS = (Wallet, EntryRecord, StatementLine, BalanceSnapshot, Checkpoint)
 
 __all__ = [
     "DOCUMENTS",
     "Account",
     "AlreadyPosted",
     "BalanceSnapshot",
+    "Checkpoint",
+    "CheckpointUnsound",
     "Entry",
     "EntryRecord",
     "FreezeCause",
@@ -55,6 +58,7 @@ __all__ = [
     "entries_of",
     "has_entries",
     "line",
+    "make_checkpoint",
     "open_wallet",
     "platform_balances",
     "post",

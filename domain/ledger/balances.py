@@ -1,27 +1,26 @@
 """The accounts that no document holds, derived from the journal; the platform's, over a snapshot.
 
-A snapshot is cut in the past: a transaction is bounded to a minute, so no entry whose id is older than five
-can still appear.
+A snapshot is cut where a checkpoint is: no entry that is older can still appear.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
 from typing import Any, Final
 
 from pymongo import DESCENDING
 from pymongo.asynchronous.client_session import AsyncClientSession
-from ulid import ULID
 
 from domain.kernel.database import Row
+from domain.kernel.ids import first_id
+from domain.ledger.checkpoints import PREFIX, SETTLED
 from domain.ledger.documents import BalanceSnapshot, EntryRecord
 
 Balances = dict[tuple[str, str], int]
 """By currency and account, in minor units."""
 PLATFORM: Final[Mapping[str, Any]] = {"$regex": "^platform:"}
 NO_WALLETS: Final[Mapping[str, Any]] = {"$not": {"$regex": "^wallet:"}}
-_ULID_RANDOM_BYTES: Final = 10
 
 
 async def platform_balances(session: AsyncClientSession | None = None) -> Balances:
@@ -33,12 +32,12 @@ async def platform_balances(session: AsyncClientSession | None = None) -> Balanc
     return _sum(chain(_of_rows(snapshot["balances"]), since.items()))
 
 
-async def cut_snapshot(*, before: datetime) -> None:
-    """Sum up the entries made before `before`, at least five minutes ago by the clock that makes ids.
+async def cut_snapshot(now: datetime) -> None:
+    """Sum up the entries from before `now` to which none can be added any more.
 
     May be run by two processes at once: each snapshot is right for itself, and the newest is read.
     """
-    cut = _first_id_at(before)
+    cut = first_id(PREFIX, at=now - SETTLED)
     previous = await _newest()
     if previous is not None and previous["_id"] >= cut:
         return
@@ -83,7 +82,10 @@ async def derived(
     cursor = await EntryRecord.get_pymongo_collection().aggregate(
         pipeline, session=session, allowDiskUse=True
     )
-    return {(str(row["_id"].get("currency")), row["_id"]["account"]): row["amount"] async for row in cursor}
+    return {
+        (str(row["_id"].get("currency")), str(row["_id"].get("account"))): row["amount"]
+        async for row in cursor
+    }
 
 
 def as_rows(balances: Balances) -> list[Row]:
@@ -108,9 +110,3 @@ def _sum(balances: Iterable[tuple[tuple[str, str], int]]) -> Balances:
 async def _newest(session: AsyncClientSession | None = None) -> Row | None:
     snapshots = BalanceSnapshot.get_pymongo_collection()
     return await snapshots.find_one({}, sort=[("_id", DESCENDING)], session=session)
-
-
-def _first_id_at(instant: datetime) -> str:
-    """No entry that is made at `instant` or later has a smaller id."""
-    milliseconds = int(instant.astimezone(UTC).timestamp() * 1000)
-    return f"ent_{ULID.from_bytes(milliseconds.to_bytes(6, 'big') + bytes(_ULID_RANDOM_BYTES))}"

@@ -57,7 +57,8 @@ async def post(tx: Tx, new: NewEntry) -> Posted | AlreadyPosted:
     other postings, a wallet is not there, nothing moves). All of it commits with the caller's transaction.
     """
     entry = Entry(
-        id=new_id("ent"),
+        # Of the same instant as what is written in it: the journal is cut by ids, see checkpoints.py.
+        id=new_id("ent", at=tx.now),
         ref=new.ref,
         kind=new.kind,
         currency=new.currency,

@@ -1,10 +1,11 @@
 """Proof of the books on live data, beside traffic. It reports and never repairs.
 
 A wallet is read first, then its lines up to the `seq` that was read: what is written meanwhile lies beyond.
+What is counted here and there (entries, lines, what is under a checkpoint) is old enough to stand still.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -12,13 +13,16 @@ from typing import Any, Final
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from domain.kernel.database import Database, Row
+from domain.kernel.ids import first_id
+from domain.kernel.signer import Signer
 from domain.ledger.balances import NO_WALLETS, PLATFORM, as_rows, derived
-from domain.ledger.books import GENESIS, Entry, FreezeCause, digest
-from domain.ledger.books import deltas as deltas_of
-from domain.ledger.documents import BalanceSnapshot, EntryRecord, StatementLine, Wallet
-from domain.ledger.post import entry_of, state_of
+from domain.ledger.books import Entry
+from domain.ledger.chain import Chain, read_chain, stray
+from domain.ledger.checkpoints import PREFIX, SETTLED
+from domain.ledger.documents import BalanceSnapshot, EntryRecord, Wallet
+from domain.ledger.walk import Settled, check_owners, check_wallet, digest_of, read_entry
 
-BATCH: Final = 500
+PROGRESS_EVERY: Final = 500
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,17 @@ class Violation:
 
 @dataclass
 class Report:
-    """`unchecked`: invariants that could not be looked at, and why."""
+    """`last_checkpoint_at`: when the newest checkpoint that is signed was made.
+
+    `unchecked`: invariants that could not be looked at, and why.
+    """
 
     checked_at: datetime
     wallets: int = 0
     entries: int = 0
     violations: list[Violation] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
+    last_checkpoint_at: datetime | None = None
 
     @property
     def ok(self) -> bool:
@@ -63,45 +71,60 @@ async def verify(
     database: Database,
     *,
     now: datetime,
+    signer: Signer,
     operation_checks: Sequence[OperationCheck] = (),
     holds: Sequence[Holds] = (),
     progress: Progress = lambda _what, _done, _total: None,
 ) -> Report:
-    """Invariants 1 to 6 and 9 over everything that is stored. Cost: one pass over entries and lines."""
+    """Invariants 1 to 6, 9 and 10 over everything that is stored. Cost: one pass over entries and lines."""
     report = Report(checked_at=now)
-    await _entries(report, progress)
+    settled = Settled(cut=first_id(PREFIX, at=now - SETTLED))
+    await database.catch_up()
+    # Before the entries: all that a checkpoint speaks of is there when it is.
+    chain = await read_chain(report.expect, signer)
+    await _entries(report, chain, settled, progress)
     await _refs(report)
     await _snapshots(report)
-    await _wallets(report, progress)
+    await _wallets(report, settled, progress)
+    await check_owners(report.expect)
     await _totals(report, database, holds)
     for check in operation_checks:
-        await check(report)
+        try:
+            await check(report)
+        except (ValueError, KeyError, TypeError) as error:
+            report.expect("6 operations are well formed", check.__module__, "operations", repr(error))
     return report
 
 
-async def _entries(report: Report, progress: Progress) -> None:
-    """2 (entries): each says what its hash says. A posting balances by its shape alone."""
+async def _entries(report: Report, chain: Chain, settled: Settled, progress: Progress) -> None:
+    """2 (entries) and 10: each says what its hash says. A posting balances by its shape alone."""
     collection = EntryRecord.get_pymongo_collection()
     total = await collection.estimated_document_count()
     async for row in collection.find({}).sort("_id", 1):
         report.entries += 1
-        _sound_entry(report, row)
-        if report.entries % BATCH == 0:
+        chain.follow(row)
+        entry = _sound_entry(report, row)
+        if entry is not None and settled.includes(entry):
+            settled.lines.update(entry.wallet_ids())
+        if report.entries % PROGRESS_EVERY == 0:
             progress("entries", report.entries, total)
     progress("entries", report.entries, report.entries)
+    chain.end(report.checked_at)
+    report.last_checkpoint_at = None if chain.newest is None else chain.newest["made_at"]
 
 
 def _sound_entry(report: Report, row: Row) -> Entry | None:
     """The entry, or None when it is not one any more; what is wrong with it is in the report."""
     subject = str(row.get("ref") or row["_id"])
     try:
-        entry = entry_of(row)
+        entry = read_entry(row)
     except (ValueError, KeyError, TypeError) as error:
         report.expect("2 entry is well formed", subject, "an entry", repr(error))
         return None
+    report.expect("2 entry's id is of its time", subject, None, stray(entry, now=report.checked_at))
     # Over the row as it is stored, so that a field too many is found as well.
     stored = {name: value for name, value in row.items() if name != "hash"}
-    report.expect("2 entry hash", subject, _digest(stored), entry.hash)
+    report.expect("2 entry hash", subject, digest_of(stored), entry.hash)
     return entry
 
 
@@ -124,100 +147,18 @@ async def _snapshots(report: Report) -> None:
         report.expect("3 snapshot is the sum of its entries", snapshot["_id"], expected, actual)
 
 
-async def _wallets(report: Report, progress: Progress) -> None:
+async def _wallets(report: Report, settled: Settled, progress: Progress) -> None:
     collection = Wallet.get_pymongo_collection()
     total = await collection.estimated_document_count()
     async for wallet in collection.find({}).sort("_id", 1):
         try:
-            await _wallet(report, wallet)
+            await check_wallet(report.expect, settled, wallet)
         except (ValueError, KeyError, TypeError) as error:
             report.expect("2 wallet and lines are well formed", str(wallet["_id"]), "a wallet", repr(error))
         report.wallets += 1
         progress("wallets", report.wallets, max(total, report.wallets))
-
-
-async def _wallet(report: Report, wallet: Row) -> None:
-    """1, 2 and 4 for one wallet. Raises ValueError, KeyError, TypeError for what is none any more."""
-    state = state_of(wallet)
-    walk = _Walk(report, state.id)
-    async for lines in _batches(state.id, state.seq):
-        await walk.follow(lines)
-    report.expect("1 available is the sum of its lines", state.id, walk.available, state.available)
-    report.expect("1 held is the sum of its lines", state.id, walk.held, state.held)
-    report.expect("2 seq is the last line's", state.id, walk.seq, state.seq)
-    report.expect("2 head is the last line's hash", state.id, walk.head, state.head)
-    report.expect("2 last_at is the last line's time", state.id, walk.last_at, state.last_at)
-    indebted = any(freeze.cause is FreezeCause.DEBT for freeze in state.freezes)
-    if state.available < 0 and not indebted:
-        report.expect("4 available is not negative", state.id, ">= 0 or a named debt", state.available)
-    if state.held < 0:
-        report.expect("4 held is not negative", state.id, ">= 0", state.held)
-
-
-async def _batches(wallet_id: str, seq_max: int) -> AsyncIterator[list[Row]]:
-    """The wallet's lines up to `seq_max`, in order."""
-    batch: list[Row] = []
-    bounds = {"$gte": {"w": wallet_id, "s": 0}, "$lte": {"w": wallet_id, "s": seq_max}}
-    async for row in StatementLine.get_pymongo_collection().find({"_id": bounds}).sort("_id", 1):
-        batch.append(row)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-@dataclass
-class _Walk:
-    """One walk along a wallet's chain: what the lines so far add up to."""
-
-    report: Report
-    wallet_id: str
-    seq: int = 0
-    available: int = 0
-    held: int = 0
-    head: str = GENESIS
-    last_at: datetime | None = None
-
-    async def follow(self, lines: list[Row]) -> None:
-        cursor = EntryRecord.get_pymongo_collection().find({"ref": {"$in": [line["ref"] for line in lines]}})
-        entries = {row["ref"]: row async for row in cursor}
-        for line in lines:
-            self._step(line)
-            self._agrees(line, entries.get(line["ref"]))
-
-    def _step(self, line: Row) -> None:
-        subject = f"{self.wallet_id} line {line['_id']['s']}"
-        report = self.report
-        report.expect("2 seq has no gap", subject, self.seq + 1, line["_id"]["s"])
-        stored = {name: value for name, value in line.items() if name != "hash"}
-        report.expect("2 line hash", subject, _digest({**stored, "previous": self.head}), line["hash"])
-        if self.last_at is not None and line["created_at"] < self.last_at:
-            report.expect("2 time is monotone", subject, f">= {self.last_at}", line["created_at"])
-        self.available += line["available_delta"]
-        self.held += line["held_delta"]
-        report.expect("1 available after the line", subject, self.available, line["available_after"])
-        report.expect("1 held after the line", subject, self.held, line["held_after"])
-        self.seq, self.head, self.last_at = line["_id"]["s"], line["hash"], line["created_at"]
-
-    def _agrees(self, line: Row, row: Row | None) -> None:
-        """The line's entry exists and says what the line says."""
-        subject = f"{self.wallet_id} line {line['_id']['s']}"
-        if row is None:
-            self.report.expect("2 the line's entry exists", subject, line["ref"], None)
-            return
-        try:
-            entry = entry_of(row)
-        except (ValueError, KeyError, TypeError):
-            return  # reported with the entries
-        said = (line["entry_hash"], line["kind"], line["operation"])
-        self.report.expect(
-            "2 line agrees with its entry", subject, (entry.hash, entry.kind.value, entry.operation), said
-        )
-        moved = (line["available_delta"], line["held_delta"])
-        self.report.expect(
-            "2 line moves what its entry moves", subject, deltas_of(self.wallet_id, entry.postings), moved
-        )
+    for wallet_id, lines in settled.lines.items():
+        report.expect("2 every entry has its line", wallet_id, f"a wallet with {lines}", None)
 
 
 async def _totals(report: Report, database: Database, holds: Sequence[Holds]) -> None:
@@ -227,8 +168,9 @@ async def _totals(report: Report, database: Database, holds: Sequence[Holds]) ->
         balances: dict[tuple[str, str], int] = defaultdict(int)
         held: dict[str, int] = {}
         async for row in wallets.find({}, {"currency": 1, "available": 1, "held": 1}, session=session):
-            available, held[row["_id"]] = _counted(row, "available"), _counted(row, "held")
-            balances[str(row.get("currency")), "wallets"] += available + held[row["_id"]]
+            wallet_id, available = str(row["_id"]), _counted(row, "available")
+            held[wallet_id] = _counted(row, "held")
+            balances[str(row.get("currency")), "wallets"] += available + held[wallet_id]
         balances.update(await derived(NO_WALLETS, session=session))
         in_flight: dict[str, int] = defaultdict(int)
         for holds_of in holds:
@@ -245,11 +187,3 @@ def _counted(wallet: Row, field_name: str) -> int:
     """An amount, or 0 for what is none, which is reported with its wallet."""
     amount = wallet.get(field_name)
     return amount if isinstance(amount, int) else 0
-
-
-def _digest(fields: Mapping[str, Any]) -> str:
-    """The digest of a stored row; a value that no entry can hold has none."""
-    try:
-        return digest(fields)
-    except TypeError as error:
-        return f"none: {error}"

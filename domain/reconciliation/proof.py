@@ -8,10 +8,11 @@ from domain.runtime import Runtime
 async def verify_books(
     runtime: Runtime, progress: Progress | None = None, *, asking_stripe: bool = True
 ) -> Report:
-    """Invariants 1 to 6, 8 (which asks Stripe) and 9 on live data, beside traffic."""
+    """Invariants 1 to 6, 8 (which asks Stripe), 9 and 10 on live data, beside traffic."""
     report = await ledger.verify(
         runtime.database,
         now=runtime.now(),
+        signer=runtime.signer,
         operation_checks=[deposits.audit.check, treasury.audit.check],
         progress=progress or (lambda _what, _done, _total: None),
     )

@@ -10,6 +10,7 @@ from domain.kernel.clock import Clock
 from domain.kernel.database import Database
 from domain.kernel.doorbell import Doorbell
 from domain.kernel.money import CURRENCIES, Currency, Limit
+from domain.kernel.signer import Signer
 
 
 @dataclass(frozen=True)
@@ -49,5 +50,6 @@ class Runtime:
     gateway: StripeGateway
     doorbell: Doorbell
     cipher: Cipher
+    signer: Signer
     now: Clock
     policy: Policy = Policy()

@@ -1,18 +1,12 @@
 """What is done every so often: Stripe's movements read, a snapshot cut, funds held against what is owed."""
 
-from datetime import timedelta
-from typing import Final
-
 from prometheus_client import Gauge
 
 from domain import ledger
 from domain.kernel.alerts import alert
-from domain.kernel.clock import utc_now
 from domain.runtime import Runtime
 from domain.treasury.reading import read_all
 
-# A transaction is bounded to a minute; the rest is for clocks that differ.
-SNAPSHOT_AGE_MIN: Final = timedelta(minutes=5)
 _AVAILABLE = Gauge(
     "jobsphere_stripe_available",
     "The platform's available balance at Stripe, in minor units.",
@@ -30,8 +24,7 @@ _WITHDRAWABLE = Gauge(
 async def read_balance_transactions(runtime: Runtime) -> None:
     """May be run twice, and by two processes at once. Raises StripeTrouble: the rest is done next time."""
     await read_all(runtime)
-    # Ids are made by the real clock, whatever `runtime.now` says.
-    await ledger.cut_snapshot(before=utc_now() - SNAPSHOT_AGE_MIN)
+    await ledger.cut_snapshot(runtime.now())
     await _compare_funds(runtime)
 
 

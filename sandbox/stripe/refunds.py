@@ -178,6 +178,7 @@ def _amount(params: Params, charge: Object) -> int:
             param="amount",
             code="amount_too_large",
         )
+    check_step(amount, charge["currency"])
     return amount
 
 

@@ -34,6 +34,14 @@ DECLINED = [
     "pm_card_chargeDeclinedProcessingError",
     "pm_card_radarBlock",
 ]
+OTHER_CARDS = [
+    "pm_card_mastercard",
+    "pm_card_pendingRefund",
+    "pm_card_refundFail",
+    "pm_card_createDispute",
+    "pm_card_createDisputeProductNotReceived",
+    "pm_card_createDisputeInquiry",
+]
 FAULTS = [
     "rate_limit_429",
     "lock_timeout_429",
@@ -114,6 +122,7 @@ async def customers(stage: Stage) -> None:
     await v1.customers.retrieve_async(ada.id, {"expand": ["invoice_settings.default_payment_method"]})
     await v1.customers.list_async({"email": "ada@example.com", "limit": 1})
     [saved] = (await v1.customers.payment_methods.list_async(ada.id, {"type": "card"})).data
+    await v1.customers.update_async(ada.id, {"invoice_settings": {"default_payment_method": ""}}, stage.key)
     await v1.customers.payment_methods.retrieve_async(ada.id, saved.id, {"expand": ["customer"]})
     await v1.customers.delete_async(ada.id)
     await v1.customers.retrieve_async(ada.id)
@@ -190,6 +199,12 @@ async def authenticated_payments(stage: Stage) -> None:
         await bank.post(page, data={"outcome": outcome})
         await stage.server.v1.payment_intents.retrieve_async(intent.id)
     await bank.aclose()
+    await stage.paid_intent("pm_card_authenticationRequired")
+    await stage.controls.control("/clock", {"advance_seconds": 600})
+    wish: Any = {"card": {"request_three_d_secure": "any"}}
+    await stage.paid_intent(
+        "pm_card_threeDSecureOptional", payment_method_options=wish, expand=["latest_charge"]
+    )
 
 
 async def setups(stage: Stage) -> None:
@@ -225,6 +240,12 @@ async def setups(stage: Stage) -> None:
     with pytest.raises(stripe.InvalidRequestError):
         await v1.setup_intents.cancel_async(abandoned.id, None, stage.key)
     await v1.setup_intents.list_async({"customer": ada.id, "expand": ["data.latest_attempt"]})
+
+
+async def every_other_card(stage: Stage) -> None:
+    """Those that no other scene plays."""
+    for card in OTHER_CARDS:
+        await stage.paid_intent(card, expand=["latest_charge", "payment_method"])
 
 
 async def refunds(stage: Stage) -> None:
@@ -348,6 +369,7 @@ SCENES: list[Callable[[Stage], Coroutine[Any, Any, None]]] = [
     declined_payments,
     authenticated_payments,
     setups,
+    every_other_card,
     events,
     refunds,
     money,

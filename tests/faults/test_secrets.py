@@ -114,7 +114,7 @@ async def test_no_secret_is_logged_or_stored(house: House) -> None:
                 await house.until(lambda: _up(house, url, worker))
                 secrets = await a_whole_life(house, url, port)
                 stored = await everything_stored(house)
-        secrets |= {webhook_secret, house.environment["DATA_KEYS"]}
+        secrets |= {webhook_secret, house.environment["DATA_KEYS"], house.environment["CHECKPOINT_KEY"]}
         secrets |= {SECRET_KEY, WEBHOOK_SECRET, NEW_WEBHOOK_SECRET, CONNECT_WEBHOOK_SECRET}
         secrets |= {house.environment["JWT_KEYS"].partition(":")[2]}
         secrets |= {card.number for card in TEMPLATES.values()}

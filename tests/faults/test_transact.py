@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from domain import ledger
 from domain.kernel import database
 from domain.kernel.clock import utc_now
 from domain.kernel.database import CommitUnknown, Database, Row, Tx
+from domain.kernel.ids import made_at
 from domain.ledger import Account, AlreadyPosted, Kind, NewEntry, Platform, Posted, Posting, Wallet
 from tests.house import House
 
@@ -228,6 +230,26 @@ async def test_a_race_that_is_always_lost_ends_at_the_bound(
     assert credit.runs > 1
     assert credit.effects == 0
     assert await is_not_written(house, wallet)
+
+
+async def test_a_process_that_was_paused_starts_over_and_dates_what_it_writes_anew(
+    house: House, wallet: Wallet
+) -> None:
+    credit = Credit(house, wallet)
+    started: list[datetime] = []
+
+    async def work(tx: Tx) -> None:
+        started.append(tx.now)
+        await credit(tx)
+        if len(started) == 1:
+            house.clock.advance(seconds=61)
+
+    await house.runtime.database.transact(work)
+    entry = await house.collection("entries").find_one({"ref": "step"})
+    assert len(started) == 2
+    assert entry["created_at"] == made_at("ent", entry["_id"]) == started[1]
+    assert started[1] - started[0] > timedelta(seconds=60)
+    assert await is_written_once(house, wallet)
 
 
 @pytest.mark.parametrize("command", ["find", "insert", "commitTransaction"])

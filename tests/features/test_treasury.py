@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from ulid import ULID
 
 from domain import deposits, ledger, treasury
 from domain.deposits import ResolveDeposit, ReviewOutcome
-from domain.kernel.clock import utc_now
+from domain.kernel.ids import made_at
 from domain.kernel.operations import Actor
+from domain.ledger.checkpoints import SETTLED
 from tests.house import House, Person
 from tests.house.treasury import (
     OPENING_FLOAT,
@@ -619,7 +619,7 @@ async def test_balances_are_the_same_over_a_snapshot(house: House) -> None:
     await house.chore("treasury")
     before = await platform(house)
 
-    await ledger.cut_snapshot(before=utc_now())
+    await ledger.cut_snapshot(house.clock() + SETTLED)
 
     [snapshot] = await house.collection("balance_snapshots").find({}).to_list()
     assert {row["account"]: row["amount"] for row in snapshot["balances"]} == {
@@ -638,9 +638,9 @@ async def test_a_snapshot_builds_on_the_one_before_and_never_goes_back(house: Ho
     cuts = []
     for amount in (25_00, 10_00, 5_00):
         await paid(house, ada, amount)
-        cuts.append(utc_now())
-        await ledger.cut_snapshot(before=cuts[-1])
-    await asyncio.gather(*(ledger.cut_snapshot(before=cut) for cut in cuts))
+        cuts.append(house.clock() + SETTLED)
+        await ledger.cut_snapshot(cuts[-1])
+    await asyncio.gather(*(ledger.cut_snapshot(cut) for cut in cuts))
 
     [snapshot] = await house.collection("balance_snapshots").find({}).to_list()
     [row] = snapshot["balances"]
@@ -651,15 +651,15 @@ async def test_a_snapshot_builds_on_the_one_before_and_never_goes_back(house: Ho
 async def test_the_chore_cuts_five_minutes_in_the_past(house: House) -> None:
     await house.chore("treasury")
     [snapshot] = await house.collection("balance_snapshots").find({}).to_list()
-    cut = ULID.from_str(snapshot["_id"].removeprefix("ent_")).datetime
-    assert timedelta(minutes=5) <= utc_now() - cut < timedelta(minutes=6)
+    cut = made_at("ent", snapshot["_id"])
+    assert timedelta(minutes=5) <= house.clock() - cut < timedelta(minutes=6)
     assert snapshot["balances"] == []
 
 
 async def test_a_snapshot_that_was_tampered_with_is_found(house: House) -> None:
     ada = await house.customer()
     await paid(house, ada, 25_00)
-    await ledger.cut_snapshot(before=utc_now())
+    await ledger.cut_snapshot(house.clock() + SETTLED)
     await house.collection("balance_snapshots").update_one({}, {"$inc": {"balances.0.amount": 1}})
     [violation] = (await house.report()).violations
     assert violation.invariant == "3 snapshot is the sum of its entries"

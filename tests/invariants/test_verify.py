@@ -181,6 +181,48 @@ async def forget_the_last_line(books: Books) -> None:
     )
 
 
+async def forge_lines_beyond(books: Books) -> None:
+    """Two that go on from the last, with hashes that fit; the wallet knows nothing of them yet."""
+    line = await books.house.collection("statement_lines").find_one({"_id": books.line_id(4)})
+    for seq in (5, 6):
+        previous = line.pop("hash")
+        line |= {"_id": books.line_id(seq), "available_after": line["available_after"] - 5_00}
+        line["hash"] = digest({**line, "previous": previous})
+        await books.house.collection("statement_lines").insert_one(line)
+
+
+async def forge_line(books: Books, **changed: Any) -> None:
+    """A copy of Ada's last line under another id."""
+    line = await books.house.collection("statement_lines").find_one({"_id": books.line_id(4)})
+    await books.house.collection("statement_lines").insert_one({**line, **changed})
+
+
+async def forge_an_old_entry(books: Books) -> None:
+    """One that no wallet has heard of."""
+    row = await books.house.collection("entries").find_one({"ref": "four"}, {"hash": 0})
+    row |= {"_id": new_id("ent", at=row["created_at"]), "ref": "forged"}
+    await books.house.collection("entries").insert_one({**row, "hash": digest(row)})
+    books.house.clock.advance(minutes=6)
+
+
+async def forget_an_old_line(books: Books) -> None:
+    await forget_the_last_line(books)
+    books.house.clock.advance(minutes=6)
+
+
+async def count_an_old_line_twice(books: Books) -> None:
+    """The entry "four" moved Ada's money once; another line says it again."""
+    await forge_lines_beyond(books)
+    last = await books.house.collection("statement_lines").find_one({"_id": books.line_id(6)})
+    await books.change_wallet(seq=6, head=last["hash"], available=last["available_after"])
+    books.house.clock.advance(minutes=6)
+
+
+async def forget_an_old_wallet(books: Books) -> None:
+    await books.remove("wallets", {"_id": books.eve.id})
+    books.house.clock.advance(minutes=6)
+
+
 async def credit_without_entry(books: Books) -> None:
     other = await paid_deposit(books.house, books.ada, 1_00, settled=False)
     await books.change("deposits", {"_id": other.id}, {"$set": {"status": "SUCCEEDED", "received": 1_00}})
@@ -226,6 +268,21 @@ CHAINS = [
         "{ada}",
         lambda b: b.change("statement_lines", {"_id": b.line_id(2)}, {"$unset": {"hash": 1}}),
     ),
+    found("2 no line is beyond seq", "{ada} line 6", forge_lines_beyond),
+    found("2 no line is beyond seq", "{ada} line 900", lambda b: forge_line(b, _id=b.line_id(900))),
+    found("2 seq has no gap", "{ada} line -1", lambda b: forge_line(b, _id=b.line_id(-1))),
+    found(
+        "2 wallet and lines are well formed",
+        "{ada}",
+        lambda b: forge_line(b, _id={"w": b.ada.id, "s": "five"}),
+    ),
+    found("2 the line's wallet exists", "wal_x", lambda b: forge_line(b, _id={"w": "wal_x", "s": 1})),
+    found("2 the line's wallet exists", "None", lambda b: forge_line(b, _id=7)),
+    found("2 every entry has its line", "{ada}", forget_an_old_line),
+    found("2 every entry has its line", "four in {ada}", forget_an_old_line),
+    found("2 every entry has its line", "forged in {eve}", forge_an_old_entry),
+    found("2 every entry has its line", "four in {ada}", count_an_old_line_twice),
+    found("2 every entry has its line", "{eve}", forget_an_old_wallet),
 ]
 ENTRIES = [
     found("2 line agrees with its entry", "{ada} line 3", lambda b: b.change_line(3, kind="DEPOSIT")),
@@ -249,6 +306,7 @@ ENTRIES = [
     found("2 entry is well formed", "three", lambda b: b.change_entry(postings=postings("10"))),
     found("2 entry is well formed", "three", lambda b: b.change_entry(postings=postings(1, "nowhere"))),
     found("2 entry is well formed", "three", lambda b: b.change_entry(kind="GIFT")),
+    found("2 entry is well formed", "three", lambda b: b.change_entry(postings=[{"amount": 1}])),
     found(
         "2 entry is well formed",
         "three",
@@ -304,6 +362,11 @@ OPERATIONS = [
         lambda b: b.remove("entries", {"operation": b.deposit.id}),
     ),
     found("6 operation agrees with its entries", "dep_", credit_without_entry),
+    found(
+        "6 operations are well formed",
+        "domain.deposits.audit",
+        lambda b: b.change("entries", {"operation": b.deposit.id}, {"$set": {"postings": [7]}}),
+    ),
     found(
         "9 held is what is in flight",
         "{ada}",
@@ -396,7 +459,7 @@ async def jobsphere(house: House, folder: Path, *arguments: str, **environment: 
 async def test_the_command_says_that_sound_books_are_sound(books: Books, tmp_path: Path) -> None:
     # As if at a terminal, where progress is shown.
     ran = await jobsphere(books.house, tmp_path, "ledger", "verify", "--offline", FORCE_COLOR="1")
-    assert (ran.status, ran.out) == (0, "5 entries, 2 wallets: sound\n")
+    assert (ran.status, ran.out) == (0, "5 entries, 2 wallets, last checkpoint none: sound\n")
     assert "entries" in ran.err
     assert "wallets" in ran.err
 
@@ -410,7 +473,7 @@ async def test_the_command_fails_and_names_what_does_not_hold(books: Books, tmp_
     assert plain.status == structured.status == 1
     violation = f"1 available is the sum of its lines: {books.ada.id}: expected 8000, is 8001"
     assert violation in plain.out.splitlines()
-    assert plain.out.endswith("5 entries, 2 wallets: 2 violations\n")
+    assert plain.out.endswith("5 entries, 2 wallets, last checkpoint none: 2 violations\n")
     report = json.loads(structured.out)
     assert datetime.fromisoformat(report.pop("checked_at")).tzinfo is not None
     assert report.pop("violations") == [
@@ -427,4 +490,4 @@ async def test_the_command_fails_and_names_what_does_not_hold(books: Books, tmp_
             "actual": "1",
         },
     ]
-    assert report == {"ok": False, "entries": 5, "wallets": 2, "unchecked": []}
+    assert report == {"ok": False, "entries": 5, "wallets": 2, "last_checkpoint_at": None, "unchecked": []}
