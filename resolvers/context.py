@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Generic, TypeVar
 
 from domain import deposits, identity
 from domain.changes import Changes
 from domain.identity import Claims, Role, SessionId, TokenIssuer
-from domain.kernel.errors import Forbidden, Unauthenticated
+from domain.kernel.budget import Budget
+from domain.kernel.errors import Forbidden, RateLimited, Unauthenticated
 from domain.kernel.ids import UserId
 from domain.runtime import Runtime
 
@@ -32,6 +33,29 @@ class Viewer:
     @property
     def is_admin(self) -> bool:
         return Role.ADMIN in self.roles
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How often things may be asked for: a budget each."""
+
+    deposits: Budget
+    sign_in: Budget
+
+
+@dataclass(frozen=True)
+class _NotedBudget:
+    """`budget`; `note` hears of every refusal, which schema makes a piece of the answer's data."""
+
+    budget: Budget
+    note: Callable[[RateLimited], None]
+
+    async def spend(self, *subjects: str, member: str) -> None:
+        try:
+            await self.budget.spend(*subjects, member=member)
+        except RateLimited as refusal:
+            self.note(refusal)
+            raise
 
 
 class BatchLoader(Generic[Value]):
@@ -70,15 +94,29 @@ class Loaders:
 
 @dataclass
 class Context:
-    """`viewer` is None when nobody is signed in. `locale` is Babel's spelling, from Accept-Language."""
+    """`viewer` is None when nobody is signed in. `locale` is Babel's spelling, from Accept-Language.
+
+    `client` is where the caller is, as far as sign-ins are counted. `retry_after_s`: what this operation's
+    refusals told the caller to wait, the longest of them; 0 when there was none.
+    """
 
     runtime: Runtime
     changes: Changes
     issuer: TokenIssuer
+    limits: Limits
     viewer: Viewer | None
+    client: str
     request_id: str
     locale: str = "en_US"
     loaders: Loaders = field(default_factory=Loaders)
+    retry_after_s: int = 0
+
+    def __post_init__(self) -> None:
+        budgets = {limit.name: getattr(self.limits, limit.name) for limit in fields(self.limits)}
+        self.limits = Limits(**{name: _NotedBudget(budget, self._note) for name, budget in budgets.items()})
+
+    def _note(self, refusal: RateLimited) -> None:
+        self.retry_after_s = max(self.retry_after_s, refusal.retry_after_s)
 
     def forget(self) -> None:
         """Drop what was read: a subscription outlives many changes."""

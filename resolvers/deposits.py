@@ -22,7 +22,7 @@ from resolvers.watching import follow
 async def create_deposit(context: Context, command: CreateDeposit) -> Created:
     """Raises Unauthenticated, Forbidden (not a customer), and what deposits.create raises."""
     viewer = context.require(Role.CUSTOMER)
-    return await deposits.create(context.runtime, viewer.id, command)
+    return await deposits.create(context.runtime, viewer.id, command, budget=context.limits.deposits)
 
 
 async def cancel_deposit(context: Context, deposit_id: str) -> Canceled:

@@ -12,8 +12,10 @@ async def sign_up(context: Context, command: NewPerson) -> SignedIn:
 
 
 async def sign_in(context: Context, command: SignIn) -> SignedIn:
-    """Raises InvalidCredentials."""
-    return await identity.sign_in(context.runtime, context.issuer, command)
+    """Raises RateLimited, InvalidCredentials."""
+    return await identity.sign_in(
+        context.runtime, context.issuer, command, client=context.client, budget=context.limits.sign_in
+    )
 
 
 async def refresh_session(context: Context, command: RefreshSession) -> SignedIn:

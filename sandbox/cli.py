@@ -12,6 +12,8 @@ Parent = Annotated[
     int | None, typer.Option(hidden=True, help="Stop when this process, our parent, has ended.")
 ]
 DATABASE = "stripe.sqlite3"
+GRACE_S = 1
+"""Seconds for calls that still run when it is told to stop: one that a fault holds ends not by itself."""
 
 
 def register(app: typer.Typer) -> None:
@@ -58,4 +60,6 @@ def serve_stripe(
             ),
         ),
     )
-    uvicorn.run(create_app(config), host=host, port=port, log_level="warning")
+    uvicorn.run(
+        create_app(config), host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE_S
+    )

@@ -128,6 +128,13 @@ class IdempotencyError(UserError):
     conflicting_fields: list[str] = strawberry.field(description="Input fields that differ from the first.")
 
 
+@strawberry.type(description="Asked for too often. What is refused does not count, and a replay never does.")
+class RateLimitedError(UserError):
+    retry_after_seconds: int = strawberry.field(description="Seconds until one more is allowed, rounded up.")
+    limit: int = strawberry.field(description="How many are allowed in any window.")
+    window_seconds: int = strawberry.field(description="The window's length in seconds.")
+
+
 @strawberry.type(description="The wallet does not hold enough.")
 class InsufficientFundsError(UserError):
     available: Money = strawberry.field(description="What the wallet has available.")
@@ -140,7 +147,7 @@ class PaymentError(UserError):
 
 
 # What an interface's field cannot tell the schema by itself: the members that implement it.
-ERROR_TYPES: Final = (InputError, IdempotencyError, InsufficientFundsError, PaymentError)
+ERROR_TYPES: Final = (InputError, IdempotencyError, RateLimitedError, InsufficientFundsError, PaymentError)
 
 
 def user_error(error: errors.DomainError) -> UserError:
@@ -149,6 +156,13 @@ def user_error(error: errors.DomainError) -> UserError:
     match error:
         case errors.IdempotencyKeyReused():
             return IdempotencyError(**common, conflicting_fields=list(error.conflicting_fields))
+        case errors.RateLimited():
+            return RateLimitedError(
+                **common,
+                retry_after_seconds=error.retry_after_s,
+                limit=error.limit,
+                window_seconds=error.window_s,
+            )
         case errors.InsufficientFunds():
             return InsufficientFundsError(
                 **common, available=_money(error.available), required=_money(error.required)

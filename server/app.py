@@ -14,9 +14,11 @@ from starlette.routing import Route
 from domain.changes import Changes
 from domain.kernel.clock import Clock, utc_now
 from domain.runtime import Runtime
+from resolvers.context import Limits
 from schema.roots import make_schema
 from server import health
 from server.auth import Contexts
+from server.limits import open_limits
 from server.metrics import metrics
 from server.runtime import WATCHED, open_runtime, token_issuer
 from server.settings import Settings, reveal
@@ -65,13 +67,14 @@ class State(TypedDict):
 
     runtime: Runtime
     changes: Changes
+    limits: Limits
 
 
 def create_app(settings: Settings, *, now: Clock = utc_now) -> tuple[Starlette, GraphQLApp]:
     """The application, and its GraphQL endpoint, which the server closes first."""
     graphql = create_graphql_app(
         make_schema(EXTENSIONS),
-        make_context=Contexts(token_issuer(settings)),
+        make_context=Contexts(token_issuer(settings), trusted_proxies=settings.trusted_proxies),
         graphiql=settings.serves_graphiql,
         first_query=FIRST_QUERY,
         allowed_origins=settings.cors_origins,
@@ -83,11 +86,15 @@ def create_app(settings: Settings, *, now: Clock = utc_now) -> tuple[Starlette, 
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
-        async with open_runtime(settings, now=now) as runtime, _watching(runtime) as changes:
+        async with (
+            open_runtime(settings, now=now) as runtime,
+            open_limits(settings) as limits,
+            _watching(runtime) as changes,
+        ):
             # What lives from here on lives as long as the process: the collector need not look at it again.
             gc.collect()
             gc.freeze()
-            yield {"runtime": runtime, "changes": changes}
+            yield {"runtime": runtime, "changes": changes, "limits": limits}
 
     app = Starlette(
         routes=[

@@ -1,5 +1,6 @@
 """From a request to a context: the bearer token's viewer, the reader's language, the request's id."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -9,7 +10,8 @@ from domain.changes import Changes
 from domain.identity import TokenIssuer
 from domain.kernel.errors import Unauthenticated
 from domain.runtime import Runtime
-from resolvers.context import Context, Viewer
+from resolvers.context import Context, Limits, Viewer
+from server.addresses import Network, client_of
 from server.language import preferred_locale
 from server.wire import request_id
 
@@ -17,13 +19,15 @@ from server.wire import request_id
 class Contexts:
     """Makes the context of each operation; it fits the wire's MakeContext."""
 
-    def __init__(self, issuer: TokenIssuer) -> None:
+    def __init__(self, issuer: TokenIssuer, *, trusted_proxies: Sequence[Network] = ()) -> None:
         self._issuer = issuer
+        self._trusted_proxies = trusted_proxies
 
     async def __call__(self, connection: HTTPConnection[Any], authorization: str | None) -> Context:
         """Raises Unauthenticated for a token that is not good. No token: nobody is signed in."""
         runtime: Runtime = connection.state.runtime
         changes: Changes = connection.state.changes
+        limits: Limits = connection.state.limits
         viewer = self._viewer(authorization, runtime)
         if viewer is not None:
             structlog.contextvars.bind_contextvars(user=viewer.id)
@@ -31,10 +35,17 @@ class Contexts:
             runtime=runtime,
             changes=changes,
             issuer=self._issuer,
+            limits=limits,
             viewer=viewer,
+            client=self._client(connection),
             request_id=request_id(connection.scope),
             locale=preferred_locale(connection.headers.get("accept-language", "")),
         )
+
+    def _client(self, connection: HTTPConnection[Any]) -> str:
+        peer = None if connection.client is None else connection.client.host
+        forwarded_for = connection.headers.getlist("x-forwarded-for")
+        return client_of(peer, forwarded_for, trusted=self._trusted_proxies)
 
     def _viewer(self, authorization: str | None, runtime: Runtime) -> Viewer | None:
         if authorization is None:

@@ -9,6 +9,7 @@ from cryptography.fernet import Fernet
 from pydantic import (
     BeforeValidator,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -20,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from domain.kernel.money import CURRENCIES, Limit
 from domain.kernel.signer import Signer
 from domain.runtime import Policy
+from server.rates import Rate
 
 STRIPE_API_BASE: Final = "https://api.stripe.com"
 
@@ -39,6 +41,14 @@ Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_commas)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_commas)]
 Limits = Annotated[Limit, NoDecode, BeforeValidator(_limit)]
 Seconds = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_commas)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_commas)]
+
+
+def _rate(value: Any) -> Any:
+    return Rate.parse(value) if isinstance(value, str) else value
+
+
+RateLimit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
 
 
 class Settings(BaseSettings):
@@ -53,6 +63,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     graphiql: bool | None = None
     cors_origins: Texts = ()
+    trusted_proxies: Networks = ()
 
     mongodb_url: str = "mongodb://127.0.0.1:27017/?replicaSet=jobsphere"
     mongodb_database: str = "jobsphere"
@@ -81,6 +92,9 @@ class Settings(BaseSettings):
     deposit_min: Limits = Limit(100)
     deposit_max: Limits = Limit(1_000_000)
     deposit_expiry_hours: float = Field(default=24, gt=0)
+
+    rate_limit_deposits: RateLimit = Rate(limit=5, window_s=3600)
+    rate_limit_sign_in: RateLimit = Rate(limit=10, window_s=900)
 
     lease_seconds: float = Field(default=15, gt=0)
     sweep_interval_seconds: float = Field(default=60, gt=0)

@@ -108,6 +108,7 @@ async def _decide(runtime: Runtime, admin: str, command: ResolveDeposit) -> Depo
             return await receipts.credit(tx, deposit, receipt, resolution, wallet.id)
         changes = {
             "attempt": _attempt(runtime, deposit.id, receipt, resolution, 1).model_dump(),
+            "lease_until": None,  # the intent's, should it not have run out: that question is answered
             "next_attempt_at": tx.now + runtime.policy.lease,
         }
         return await receipts.decide_refund(tx, deposit, receipt, resolution, changes)

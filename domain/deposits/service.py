@@ -11,6 +11,7 @@ from domain.deposits import intents, reads
 from domain.deposits.documents import Deposit, DepositStatus, SavedCard
 from domain.gateway import StripeTrouble
 from domain.gateway.amounts import Inexpressible, to_stripe
+from domain.kernel.budget import Budget
 from domain.kernel.database import CommitUnknown, parse
 from domain.kernel.errors import (
     InvalidInput,
@@ -22,7 +23,7 @@ from domain.kernel.errors import (
 from domain.kernel.ids import new_id
 from domain.kernel.money import Money
 from domain.kernel.operations import Actor, IdempotencyKey, StatusChange
-from domain.ledger import FreezeCause
+from domain.ledger import FreezeCause, Wallet
 from domain.runtime import Runtime
 
 RETURN_URL_CHARACTERS_MAX: Final = 2_048
@@ -65,11 +66,11 @@ class Created:
     refusal: PaymentProviderUnavailable | PaymentDeclined | None = None
 
 
-async def create(runtime: Runtime, owner: str, command: CreateDeposit) -> Created:
+async def create(runtime: Runtime, owner: str, command: CreateDeposit, *, budget: Budget) -> Created:
     """Write the deposit and ask Stripe for its PaymentIntent; the same key answers like the first time.
 
-    Raises InvalidInput, IdempotencyKeyReused, WalletFrozen, NotFound (no such saved card of one's own):
-    nothing is written then.
+    Raises InvalidInput, IdempotencyKeyReused, WalletFrozen, RateLimited, NotFound (no such saved card of
+    one's own): nothing is written then.
     """
     key = IdempotencyKey.of(
         actor=owner,
@@ -82,7 +83,9 @@ async def create(runtime: Runtime, owner: str, command: CreateDeposit) -> Create
     if deposit is None:
         _validate(runtime, command)
         saved_card = await _saved_card(runtime, owner, command)
-        deposit, replayed = await _intend(runtime, owner, command, key, saved_card)
+        wallet = await _wallet(owner, command.currency)
+        await budget.spend(owner, member=key.member)
+        deposit, replayed = await _write(_new(runtime, command, key, wallet, saved_card))
     try:
         deposit = await intents.ensure(runtime, deposit)
     except (StripeTrouble, CommitUnknown):
@@ -118,9 +121,8 @@ def _check_return_url(url: str) -> None:
         parts = urlsplit(url)
     except ValueError:
         parts = urlsplit("")
-    misses_host = parts.scheme in ("http", "https") and not parts.hostname
     odd = not url.isprintable() or " " in url or len(url) > RETURN_URL_CHARACTERS_MAX
-    if parts.scheme in _NEVER_RETURNED_TO or misses_host or odd:
+    if parts.scheme in _NEVER_RETURNED_TO or not parts.netloc or odd:
         raise InvalidInput("This is not the absolute address of a page or an app.", path=["returnUrl"])
 
 
@@ -147,21 +149,24 @@ async def _first_with(key: IdempotencyKey) -> Deposit | None:
     return deposit
 
 
-async def _intend(
-    runtime: Runtime,
-    owner: str,
-    command: CreateDeposit,
-    key: IdempotencyKey,
-    saved_card: SavedCard | None,
-) -> tuple[Deposit, bool]:
-    """The deposit that this call, or the racing one that was first, wrote; and whether it was another."""
-    wallet = await ledger.open_wallet(owner, command.currency)
+async def _wallet(owner: str, currency: str) -> Wallet:
+    wallet = await ledger.open_wallet(owner, currency)
     if any(freeze.cause is FreezeCause.ADMIN for freeze in wallet.freezes):
         raise WalletFrozen("This wallet is frozen by an administrator.")
+    return wallet
+
+
+def _new(
+    runtime: Runtime,
+    command: CreateDeposit,
+    key: IdempotencyKey,
+    wallet: Wallet,
+    saved_card: SavedCard | None,
+) -> Deposit:
     now = runtime.now()
-    deposit = Deposit(
+    return Deposit(
         id=new_id("dep"),
-        owner=owner,
+        owner=wallet.owner,
         wallet=wallet.id,
         amount=command.amount,
         currency=command.currency,
@@ -175,10 +180,14 @@ async def _intend(
         created_at=now,
         updated_at=now,
     )
+
+
+async def _write(deposit: Deposit) -> tuple[Deposit, bool]:
+    """The deposit that this call, or the racing one that was first, wrote; and whether it was another."""
     try:
         await deposit.insert()
     except DuplicateKeyError:
-        first = await _first_with(key)
+        first = await _first_with(deposit.idempotency)
         if first is None:
             raise
         return first, True

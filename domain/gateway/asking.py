@@ -77,6 +77,8 @@ async def _decide(
 ) -> Made:
     """The answer under the key; where that cannot speak for an earlier sending, the lookup."""
     trouble: StripeTrouble
+    if attempt.stored_failure is not None:
+        return await _look_up(attempt, find, KeySpent(attempt.stored_failure), now, lookup_wait)
     try:
         return await send()
     except Refused as refused:
@@ -86,11 +88,19 @@ async def _decide(
     except Unknown as unknown:
         if not unknown.replayed:
             raise
+        attempt.stored_failure = unknown.code
         trouble = KeySpent(unknown.code)
     except NotSendable as error:
         if not attempt.is_spent(now()):
             raise Unknown("not_sendable") from error
         trouble = KeySpent("key_too_old")
+    return await _look_up(attempt, find, trouble, now, lookup_wait)
+
+
+async def _look_up(
+    attempt: Attempt, find: Find[Made], trouble: StripeTrouble, now: Clock, lookup_wait: timedelta
+) -> Made:
+    """What Stripe lists. Raises NotFoundYet, and once it is proved that there is nothing, `trouble`."""
     proves = attempt.missed_at is not None and now() >= attempt.missed_at + lookup_wait
     found = await find(attempt)
     if found is not None:
@@ -117,6 +127,7 @@ async def _release(
                 "lease_until": None,
                 "attempt.unknown": attempt.unknown,
                 "attempt.missed_at": attempt.missed_at,
+                "attempt.stored_failure": attempt.stored_failure,
             }
         },
     )

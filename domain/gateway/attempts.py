@@ -18,6 +18,7 @@ class Attempt(BaseModel):
 
     `unknown` is written before the call and taken back only by an answer which says that nothing was done:
     a process that dies in between leaves the truth behind. `missed_at`: when it was first looked up in vain.
+    `stored_failure`: the code of a 5xx that Stripe keeps under the key, and would only repeat.
     """
 
     key: str
@@ -25,6 +26,7 @@ class Attempt(BaseModel):
     made_at: datetime
     unknown: bool = False
     missed_at: datetime | None = None
+    stored_failure: str | None = None
 
     @classmethod
     def make(cls, key: str, parameters: dict[str, Any], *, cipher: Cipher, now: datetime) -> "Attempt":

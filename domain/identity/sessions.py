@@ -6,19 +6,21 @@ stolen, by whoever came first or by whoever comes now, and ends the session for 
 
 import hashlib
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
 from domain.identity import people
-from domain.identity.credentials import check_sign_up_roles, password_bytes
+from domain.identity.credentials import check_sign_up_roles, parse_email, password_bytes
 from domain.identity.documents import RefreshToken, Session, User
 from domain.identity.passwords import NOBODYS_HASH, hash_password, needs_rehash, verify_password
 from domain.identity.people import NewPerson
 from domain.identity.tokens import TokenIssuer
+from domain.kernel.budget import Budget
 from domain.kernel.database import Tx
-from domain.kernel.errors import InvalidCredentials, RefreshTokenReused
+from domain.kernel.errors import InvalidCredentials, InvalidInput, RefreshTokenReused
 from domain.kernel.ids import new_id
 from domain.runtime import Runtime
 
@@ -72,8 +74,15 @@ async def sign_up(runtime: Runtime, issuer: TokenIssuer, person: NewPerson) -> S
     return await _open(runtime, issuer, user)
 
 
-async def sign_in(runtime: Runtime, issuer: TokenIssuer, command: SignIn) -> SignedIn:
-    """Raises InvalidCredentials, after the same time whichever of the two was wrong."""
+async def sign_in(
+    runtime: Runtime, issuer: TokenIssuer, command: SignIn, *, client: str, budget: Budget
+) -> SignedIn:
+    """`client` is where the attempt comes from; each counts, a good one too, for it and for the address.
+
+    Raises RateLimited, before the password is looked at. Raises InvalidCredentials, after the same time
+    whichever of the two was wrong.
+    """
+    await budget.spend(*_limited(runtime, command, client), member=new_id("try"))
     secret = password_bytes(command.password)
     user = await people.find_by_email(runtime, command.email)
     if secret is None:  # too long for anybody's: says nothing about the address
@@ -169,6 +178,14 @@ async def _revoke(tx: Tx, session_id: str) -> None:
     await Session.get_pymongo_collection().update_one(
         {"_id": session_id, "revoked_at": None}, {"$set": {"revoked_at": tx.now}}, session=tx.session
     )
+
+
+def _limited(runtime: Runtime, command: SignIn, client: str) -> list[str]:
+    """Whom a sign-in counts for, as keyed hashes. An address that nobody has counts like any other."""
+    names = [f"client:{client}"]
+    with suppress(InvalidInput):  # what is no address is nobody's account to guess at
+        names.append(f"email:{parse_email(command.email).lookup}")
+    return [runtime.cipher.lookup_hashes(name)[0] for name in names]
 
 
 async def _rehash(user: User, secret: bytes) -> None:

@@ -3,6 +3,7 @@
 DomainError                        expected: a person is told, nothing has changed
 ├── InvalidInput                   a value of the input, named by its path
 ├── IdempotencyKeyReused           the key came before, with other input
+├── RateLimited                    asked for too often: try again later
 ├── NotFound                       not there, or not yours: the same
 ├── InvalidState                   the operation's state does not allow it
 ├── InsufficientFunds
@@ -95,6 +96,20 @@ class IdempotencyKeyReused(DomainError):
             path=("idempotencyKey",),
         )
         self.conflicting_fields = tuple(conflicting_fields)
+
+
+class RateLimited(DomainError):
+    """At most `limit` in `window_s` seconds. After `retry_after_s`, whole seconds, there is room for one."""
+
+    code = ErrorCode.RATE_LIMITED
+
+    def __init__(self, *, retry_after_s: int, limit: int, window_s: int) -> None:
+        super().__init__(
+            f"Too often: {limit} in {window_s} seconds are allowed. Try again in {retry_after_s} seconds."
+        )
+        self.retry_after_s = retry_after_s
+        self.limit = limit
+        self.window_s = window_s
 
 
 class InsufficientFunds(DomainError):

@@ -60,6 +60,11 @@ class IdempotencyKey(BaseModel):
             raise InvalidInput("An idempotency key has 1 to 255 characters.", path=["idempotencyKey"])
         return cls(actor=actor, mutation=mutation, key=key, fingerprint=_fingerprint(fields))
 
+    @property
+    def member(self) -> str:
+        """What a budget counts once, however often it comes."""
+        return f"{self.mutation}:{self.key}"
+
     def filter(self) -> dict[str, str]:
         """What finds the operation that this key made."""
         return {

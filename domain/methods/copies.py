@@ -18,7 +18,7 @@ from domain.methods.documents import PaymentMethod
 
 
 async def record(tx: Tx, owner: str, told: Sequence[gateway.PaymentMethod], *, observed_at: datetime) -> None:
-    """Write what Stripe said of `owner`'s methods when it was asked at `observed_at`.
+    """Write what Stripe said of `owner`'s methods, newest first, when it was asked at `observed_at`.
 
     One that is not known is kept also when it is detached already: an older answer may still be on its way.
     """
@@ -27,7 +27,7 @@ async def record(tx: Tx, owner: str, told: Sequence[gateway.PaymentMethod], *, o
     known = {row["stripe_id"]: parse(PaymentMethod, row) async for row in rows}
     writes: list[InsertOne[Row] | UpdateOne] = []
     # The oldest first: ids are in the order of their making.
-    for one in sorted(told, key=lambda method: method.created_at):
+    for one in reversed(told):
         seen = {**_seen(one, tx.now), "observed_at": observed_at}
         copy = known.get(one.id)
         if copy is None:

@@ -36,7 +36,8 @@ async def gather(runtime: Runtime, payload: Mapping[str, Any]) -> MethodFact:
     method_id: str = told["payment_method"] if told["object"] == "setup_intent" else told["id"]
     method = await runtime.gateway.payment_method(method_id)
     customer = None if method is None else method.customer
-    customer = customer or told.get("customer") or _before(payload).get("customer")
+    # Detached, it is nobody's; the event alone still knows whose it was.
+    customer = customer or _before(payload).get("customer")
     claims_person = (
         customer is not None
         and await customers.owner_of(customer) is None

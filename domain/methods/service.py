@@ -5,7 +5,9 @@ that one is detached), so asking twice is asking once, and whoever lost an answe
 that nobody knows of charges nothing.
 """
 
+import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from domain import customers, gateway
 from domain.gateway import Refused, StripeTrouble, Unknown
@@ -15,6 +17,9 @@ from domain.methods import copies, reads
 from domain.methods.documents import PaymentMethod
 from domain.methods.reads import SavedMethod
 from domain.runtime import Runtime
+
+# How long a person waits for Stripe before our copies answer.
+PATIENCE_S: Final = 3.0
 
 
 async def create_setup_intent(runtime: Runtime, owner: str) -> str:
@@ -35,8 +40,9 @@ async def of_owner(runtime: Runtime, owner: str) -> list[SavedMethod]:
     if customer is None or customer.stripe_id is None:
         return []
     try:
-        listed = await _look(runtime, owner, customer.stripe_id)
-    except (StripeTrouble, CommitUnknown):
+        async with asyncio.timeout(PATIENCE_S):
+            listed = await _look(runtime, owner, customer.stripe_id)
+    except (StripeTrouble, CommitUnknown, TimeoutError):
         return await reads.copies_of(owner)
     # Within a second only Stripe knows the order. What is not in its list was attached after it.
     place = {one.id: number for number, one in enumerate(listed)}
@@ -109,7 +115,7 @@ async def _look(runtime: Runtime, owner: str, customer_id: str) -> Sequence[gate
     # One list is no proof that a card is gone for ever: whatever is missing is asked for by its id.
     present = {one.id for one in listed}
     for saved in await reads.copies_of(owner):
-        if saved.method.stripe_id not in present and saved.method.observed_at < observed_at:
+        if saved.method.stripe_id not in present:
             await remember(runtime, owner, saved.method.stripe_id)
     return listed
 

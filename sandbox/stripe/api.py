@@ -1,7 +1,7 @@
 """`/v1`: one request from its bytes to its answer.
 
 authenticated ─> routed ─> its key claimed ─> replayed, or its parameters checked ─> executed ─> kept ─> sent
-Every arrow can refuse, and every one from the key on can be made to fail (`faults.py`).
+Every arrow can refuse, and any call can be made to fail, whoever makes it (`faults.py`).
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ class _Request:
     account: str
     key: str | None
     fault: Fault | None
+    resets: int
+    """How often the sandbox had been reset when it came."""
     form: forms.Form = field(default_factory=dict)
     publishable: bool = False
 
@@ -84,6 +86,7 @@ class Api:
             account=account,
             key=call.headers.get("idempotency-key") if call.method == "POST" else None,
             fault=self._sandbox.faults.take(call.method, call.path, account),
+            resets=self._sandbox.resets,
         )
         entry = self._log.arrived(call, request.id, account)
         answer = await self._answer(request)
@@ -105,6 +108,8 @@ class Api:
 
     async def _process(self, request: _Request) -> Answer:
         call, fault = request.call, request.fault
+        if fault is not None:  # whoever calls, and whatever for
+            faults.refuse(fault, key=request.key)
         request.publishable = auth.authenticate(self._sandbox.config, call.headers.get("authorization", ""))
         auth.check_version(call.headers.get("stripe-version", API_VERSION))
         auth.check_account(request.account)
@@ -112,11 +117,11 @@ class Api:
         auth.authorize(operation, publishable=request.publishable)
         if request.key is not None:
             idempotency.check_key(request.key)
-        if fault is not None:
-            faults.refuse(fault, key=request.key)
         with self._keys.claim(request.keyed):
             if fault is not None and fault.fault is FaultKind.LATENCY:
                 await asyncio.sleep((fault.latency_ms or 0) / 1000)
+                if request.resets != self._sandbox.resets:  # it would come as a surprise to whoever is next
+                    return Answer(0, b"", transmission=Transmission.RESET)
             if fault is not None and fault.fault in faults.LOST_BEFORE_COMMIT:
                 return Answer(0, b"")
             return self._replay(request.keyed) or self._execute(request, operation, variables)
@@ -186,5 +191,5 @@ def _spoiled(answer: Answer, request: _Request) -> Answer:
         return answer
     if fault.fault is FaultKind.ERROR_500_AFTER_COMMIT and answer.replayed:
         return _refusal(faults.internal_error(), request.id)
-    answer.transmission = _TRANSMISSIONS.get(fault.fault, Transmission.WHOLE)
+    answer.transmission = _TRANSMISSIONS.get(fault.fault, answer.transmission)
     return answer

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .currencies import step_of
+from .errors import invalid
 from .lists import page
 from .objects import Object, shaped
 
@@ -29,7 +30,7 @@ class Movement:
     reporting_category: str
     amount: int
     currency: str
-    source: str
+    source: str | None
     description: str | None = None
     fee: int = 0
 
@@ -48,7 +49,7 @@ def move(tx: Tx, movement: Movement, *, pending: bool) -> Object:
     body = shaped(
         "balance_transaction",
         {
-            "id": tx.ids.new("txn_"),
+            "id": tx.ids.new("txn_", of=movement.source or movement.kind),
             "object": "balance_transaction",
             "amount": movement.amount,
             "available_on": available_on,
@@ -141,6 +142,10 @@ def retrieve_transaction(tx: Tx, _params: Params, *, id: str) -> Object:
 def list_transactions(tx: Tx, params: Params) -> Object:
     if "payout" in params:
         tx.referenced("payout", params["payout"], param="payout")
+        raise invalid(  # every payout is manual
+            "Balance transaction history can only be filtered on automatic transfers, not manual.",
+            param="payout",
+        )
     return page(
         tx,
         "balance_transaction",

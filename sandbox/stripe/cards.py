@@ -21,6 +21,16 @@ class Authentication(StrEnum):
     FRICTIONLESS = "frictionless"
 
 
+class RefundOutcome(Enum):
+    """What becomes of a refund to the card, beside what is said through the controls."""
+
+    SUCCEEDS = auto()
+    PENDS = auto()
+    """Pending at first, and done a little later."""
+    FAILS = auto()
+    """Done at first, and sent back by the bank a little later."""
+
+
 @dataclass(frozen=True)
 class Decline:
     """Why the bank says no, in the fields of Stripe's card error."""
@@ -99,6 +109,7 @@ class TestCard:
     """Whether its bank takes part in 3-D Secure also where it need not."""
     bypasses_pending: bool = False
     brand: str = "visa"
+    refund: RefundOutcome = RefundOutcome.SUCCEEDS
 
     def authentication(self, requested: str, *, free: bool) -> Authentication | None:
         """What the bank does when Stripe was asked for 3-D Secure (`automatic`, `any`, `challenge`).
@@ -143,8 +154,8 @@ _CARDS = (
     ),
     TestCard("pm_card_threeDSecure2Required", "4000000000003220", challenge=Challenge.ALWAYS),
     TestCard("pm_card_threeDSecureOptional", "4000000000003055", enrolled=True),
-    TestCard("pm_card_pendingRefund", "4000000000007726"),
-    TestCard("pm_card_refundFail", "4000000000005126"),
+    TestCard("pm_card_pendingRefund", "4000000000007726", refund=RefundOutcome.PENDS),
+    TestCard("pm_card_refundFail", "4000000000005126", refund=RefundOutcome.FAILS),
     TestCard("pm_card_createDispute", "4000000000000259"),
     TestCard("pm_card_createDisputeProductNotReceived", "4000000000002685"),
     TestCard("pm_card_createDisputeInquiry", "4000000000001976"),

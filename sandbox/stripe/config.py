@@ -12,11 +12,15 @@ DELIVERY_RETRY_S = (1.0, 5.0, 30.0, 120.0, 600.0, 3600.0, 10800.0)
 
 @dataclass(frozen=True)
 class WebhookEndpointConfig:
-    """An endpoint that exists from the start. `connect`: it hears connected accounts, else the platform."""
+    """An endpoint that exists from the start. `connect`: it hears connected accounts, else the platform.
+
+    With a `previous_secret` its secret is being rotated: deliveries are signed with both.
+    """
 
     url: str
     secret: str
     connect: bool = False
+    previous_secret: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
@@ -13,17 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import balance, events, forms, timers
+from . import balance, events, refunds, state, timers, unprompted, webhook_endpoints
 from .currencies import check_currency
-from .errors import NotExecuted, StripeError
-from .events import Knobs
+from .errors import StripeError
 from .faults import Fault, FaultKind
 from .sandbox import Sandbox
 
 ADVANCE_S_MAX = 10 * 365 * 86_400
 COPIES_MAX = 100
-
-_TABLES = ("deliveries", "timers", "requests", "answers")
+AMOUNT_MAX = 10**15
 
 
 class _Body(BaseModel):
@@ -31,6 +28,17 @@ class _Body(BaseModel):
 
 
 Body = TypeVar("Body", bound=_Body)
+
+
+_FailureReason = Literal[
+    "lost_or_stolen_card",
+    "expired_or_canceled_card",
+    "charge_for_pending_refund_disputed",
+    "insufficient_funds",
+    "declined",
+    "merchant_request",
+    "unknown",
+]
 
 
 class _FaultBody(_Body):
@@ -49,6 +57,7 @@ class _WebhooksBody(_Body):
     drop: Annotated[float, Field(ge=0, le=1)] = 0.0
     delay_ms: Annotated[float, Field(ge=0)] = 0.0
     corrupt: Annotated[float, Field(ge=0, le=1)] = 0.0
+    old_timestamps: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class _TimesBody(_Body):
@@ -61,7 +70,26 @@ class _ClockBody(_Body):
 
 class _FloatBody(_Body):
     currency: str
-    amount: Annotated[int, Field(ge=0, le=10**15)]
+    amount: Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
+
+
+class _MovementBody(_Body):
+    type: Literal["adjustment", "payout", "stripe_fee"]
+    amount: Annotated[int, Field(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
+    currency: str
+    fee: Annotated[int, Field(ge=0, le=AMOUNT_MAX)] = 0
+    description: str | None = None
+
+
+class _RefundBody(_Body):
+    outcome: Literal["succeeded", "requires_action", "failed", "canceled"]
+    failure_reason: _FailureReason = "unknown"
+
+
+class _RollBody(_Body):
+    expire_in_seconds: Annotated[float, Field(ge=0, le=webhook_endpoints.ROLLED_S_MAX)] = (
+        webhook_endpoints.ROLLED_S_MAX
+    )
 
 
 class _ResetBody(_Body):
@@ -89,8 +117,11 @@ class Controls:
             ("POST", "/webhooks", self.set_knobs),
             ("POST", "/events/redeliver_last", self.redeliver_last),
             ("POST", "/events/{id}/redeliver", self.redeliver),
+            ("POST", "/webhook_endpoints/{id}/roll", self.roll),
             ("POST", "/clock", self.advance),
             ("POST", "/float", self.set_float),
+            ("POST", "/balance_transactions", self.plant_movement),
+            ("POST", "/refunds/{id}", self.conclude_refund),
             ("POST", "/reset", self.reset),
             ("GET", "/state", self.state),
         ]
@@ -145,35 +176,40 @@ class Controls:
             topup = balance.set_float(tx, currency=currency, amount=body.amount, announce=True)
             return {"currency": currency, "available": balance.available(tx, currency), "topup": topup}
 
+    async def plant_movement(self, request: Request) -> Any:
+        body = await _parsed(request, _MovementBody)
+        if body.amount == 0 or (body.type != "adjustment" and body.amount > 0):
+            raise Refusal(400, f"amount: {body.amount} is no {body.type}; what leaves is below zero")
+        with self._sandbox.change() as tx:
+            booked = unprompted.plant(
+                tx,
+                kind=body.type,
+                amount=body.amount,
+                currency=check_currency(body.currency),
+                fee=body.fee,
+                description=body.description,
+            )
+            return {"balance_transaction": booked, "available": balance.available(tx, booked["currency"])}
+
+    async def conclude_refund(self, request: Request) -> Any:
+        body = await _parsed(request, _RefundBody)
+        with self._sandbox.change() as tx:
+            return refunds.conclude(
+                tx, request.path_params["id"], body.outcome, failure_reason=body.failure_reason
+            )
+
+    async def roll(self, request: Request) -> Any:
+        body = await _parsed(request, _RollBody)
+        with self._sandbox.change() as tx:
+            return webhook_endpoints.roll(tx, request.path_params["id"], expire_in_s=body.expire_in_seconds)
+
     async def reset(self, request: Request) -> Any:
         body = await _parsed(request, _ResetBody)
         self._sandbox.reset(body.seed)
         return {"seed": self._sandbox.ids.seed}
 
     async def state(self, _request: Request) -> Any:
-        """Everything, oldest first."""
-        sandbox = self._sandbox
-        objects: dict[str, list[Any]] = {}
-        for row in sandbox.store.rows("SELECT object, body FROM objects ORDER BY seq"):
-            objects.setdefault(row["object"], []).append(orjson.loads(row["body"]))
-        return {
-            "now": sandbox.clock.now(),
-            "clock_offset_s": sandbox.clock.offset_s,
-            "seed": sandbox.ids.seed,
-            "webhooks": asdict(Knobs(**sandbox.store.setting("knobs", {}))),
-            "faults": sandbox.faults.shown(),
-            "objects": objects,
-            **{table: self._table(table) for table in _TABLES},
-        }
-
-    def _table(self, table: str) -> list[dict[str, Any]]:
-        rows = [dict(row) for row in self._sandbox.store.rows(f"SELECT * FROM {table} ORDER BY rowid")]  # noqa: S608
-        for row in rows:
-            if "parameters" in row:
-                row["parameters"] = _readable(row["parameters"])
-            if "body" in row:
-                row["body"] = orjson.loads(row["body"])
-        return rows
+        return state.shown(self._sandbox)
 
 
 def _answering(control: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
@@ -186,14 +222,6 @@ def _answering(control: Callable[[Request], Awaitable[Any]]) -> Callable[[Reques
             return _json(400, {"error": str(error)})
 
     return endpoint
-
-
-def _readable(parameters: str) -> Any:
-    """Of a request, its decoded form; of an answer, the same in JSON; what cannot be read, as it came."""
-    try:
-        return orjson.loads(parameters) if parameters.startswith("{") else forms.decode(parameters.encode())
-    except NotExecuted:
-        return parameters
 
 
 def _json(status: int, body: Any) -> Response:

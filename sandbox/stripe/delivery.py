@@ -18,20 +18,25 @@ from . import timers
 from .events import Knobs
 from .objects import Object
 from .sandbox import Sandbox
+from .webhook_endpoints import label, signing_secrets
 from .wire import render
 
 AT_ONCE_MAX = 16
+OLD_S = 3600
+"""The age of an old timestamp. Stripe's own libraries believe nothing older than five minutes."""
 TIMEOUT_S = 10.0
 IDLE_S_MAX = 60.0
 _TIMER_RESOLUTION_S = 0.005
+_NOBODYS_SECRET = "whsec_of_somebody_else"  # noqa: S105 (it opens nothing)
 
 log = structlog.get_logger(__name__)
 
 
-def signature(payload: bytes, secret: str, *, timestamp: int) -> str:
-    """The `Stripe-Signature` header."""
-    signed = hmac.new(secret.encode(), f"{timestamp}.".encode() + payload, hashlib.sha256).hexdigest()
-    return f"t={timestamp},v1={signed}"
+def signature(payload: bytes, *secrets: str, timestamp: int) -> str:
+    """The `Stripe-Signature` header: signed with each of the secrets."""
+    stamped = f"{timestamp}.".encode() + payload
+    signed = [hmac.new(secret.encode(), stamped, hashlib.sha256).hexdigest() for secret in secrets]
+    return ",".join([f"t={timestamp}", *(f"v1={one}" for one in signed)])
 
 
 class Courier:
@@ -93,18 +98,26 @@ class Courier:
         endpoint = store.find("webhook_endpoint", row["endpoint"], account="")
         event = store.find_any(row["event"], account=_account_of(self._sandbox, row["event"]))
         if endpoint is None or endpoint.deleted or endpoint.body["status"] != "enabled" or event is None:
-            self._settle(delivery, outcome="endpoint gone or disabled")
+            self._settle(delivery, outcome="endpoint gone or disabled", tries=row["tries"])
             return
         knobs = Knobs(**store.setting("knobs", {}))
-        chance = self._sandbox.ids.chance(f"delivery:{delivery}:{row['tries']}")
-        if chance.random() < knobs.drop:
-            self._settle(delivery, outcome="dropped")
+        subject = f"{row['event']}:{label(endpoint)}:{row['extra']}"
+        if self._happens(knobs.drop, f"drop:{subject}"):
+            self._settle(delivery, outcome="dropped", tries=row["tries"])
             return
-        corrupt = chance.random() < knobs.corrupt
-        outcome = await _post(
-            client, endpoint.body["url"], event, endpoint.private["secret"], corrupt=corrupt
-        )
+        this_try = f"{subject}:{row['tries']}"
+        secrets = signing_secrets(endpoint, now=self._sandbox.clock.now())
+        if self._happens(knobs.corrupt, f"corrupt:{this_try}"):
+            secrets = [_NOBODYS_SECRET]
+        old = self._happens(knobs.old_timestamps, f"old:{this_try}")
+        # Stamped in real time: receivers look at their own clock.
+        timestamp = int(time.time()) - (OLD_S if old else 0)
+        outcome = await _post(client, endpoint.body["url"], event, secrets, timestamp=timestamp)
         self._record(delivery, row["event"], outcome, tries=row["tries"] + 1, extra=bool(row["extra"]))
+
+    def _happens(self, share: float, about: str) -> bool:
+        """A choice that hangs on the seed and on what it is about, and on nothing that happens meanwhile."""
+        return self._sandbox.ids.chance(about).random() < share
 
     def _record(self, delivery: int, event_id: str, outcome: str, *, tries: int, extra: bool) -> None:
         """Taken: counted. Refused: planned again, unless it was an extra one or the last."""
@@ -132,19 +145,20 @@ class Courier:
             delivery,
         )
 
-    def _settle(self, delivery: int, *, outcome: str, tries: int = 0) -> None:
+    def _settle(self, delivery: int, *, outcome: str, tries: int) -> None:
         self._sandbox.store.write(
             "UPDATE deliveries SET due = NULL, outcome = ?, tries = ? WHERE id = ?", outcome, tries, delivery
         )
 
 
-async def _post(client: httpx.AsyncClient, url: str, event: Object, secret: str, *, corrupt: bool) -> str:
-    """The status as text, or what went wrong. The stamp is real time: receivers look at their own clock."""
+async def _post(
+    client: httpx.AsyncClient, url: str, event: Object, secrets: list[str], *, timestamp: int
+) -> str:
+    """The status as text, or what went wrong."""
     payload = render(event)
-    stamped = signature(payload, "whsec_of_somebody_else" if corrupt else secret, timestamp=int(time.time()))
     headers = {
         "Content-Type": "application/json; charset=utf-8",
-        "Stripe-Signature": stamped,
+        "Stripe-Signature": signature(payload, *secrets, timestamp=timestamp),
         "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
     }
     try:

@@ -6,36 +6,48 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .config import API_VERSION
-from .errors import bad_parameter
+from .errors import bad_parameter, missing
 from .lists import page
 from .objects import Object, shaped
 from .spec import specification
-from .webhook_endpoints import listening
+from .webhook_endpoints import label, listening
 
 if TYPE_CHECKING:
     from .parameters import Params
+    from .store import Stored
     from .transaction import Tx
 
 TYPES_MAX = 20
+KEPT_S = 30 * 86_400
+"""Virtual seconds for which an event can be read. `/_sandbox/state` forgets nothing."""
 _SHUFFLE_WINDOW_S = 0.3
 
 
 @dataclass(frozen=True)
 class Knobs:
-    """How events are delivered from now on. `drop` and `corrupt` are shares from 0 to 1."""
+    """How events are delivered from now on.
+
+    Shares from 0 to 1: of the deliveries, `drop` is never tried; of the tries, a retry being another one,
+    `corrupt` is signed with a wrong secret and `old_timestamps` with a stamp that is too old.
+    """
 
     duplicate: int = 0
     shuffle: bool = False
     drop: float = 0.0
     delay_ms: float = 0.0
     corrupt: float = 0.0
+    old_timestamps: float = 0.0
+
+
+def knobs(tx: Tx) -> Knobs:
+    return Knobs(**tx.store.setting("knobs", {}))
 
 
 def record(tx: Tx, event_type: str, body: Object, *, previous: Object | None) -> None:
     """Store the event and plan its deliveries. A type that Stripe does not have is a bug: ValueError."""
     if event_type not in specification().event_types:
         raise ValueError(f"Stripe has no event {event_type}")
-    event_id = tx.ids.new("evt_")
+    event_id = tx.ids.new("evt_", of=f"{body.get('id', '')}:{event_type}")
     endpoints = listening(tx, event_type)
     data: Object = {"object": body}
     if previous is not None:
@@ -63,31 +75,41 @@ def record(tx: Tx, event_type: str, body: Object, *, previous: Object | None) ->
         _plan(tx, event_id, endpoint)
 
 
-def _plan(tx: Tx, event_id: str, endpoint: str) -> None:
-    knobs = Knobs(**tx.store.setting("knobs", {}))
-    for copy in range(1 + knobs.duplicate):
-        wait_s = knobs.delay_ms / 1000
-        if knobs.shuffle or copy:  # copies come in random order
-            wait_s += tx.ids.chance(f"{event_id}:{endpoint}:{copy}").random() * _SHUFFLE_WINDOW_S
-        deliver(tx, event_id, endpoint, due=tx.clock.now() + wait_s, extra=bool(copy))
+def _plan(tx: Tx, event_id: str, endpoint: Stored) -> None:
+    how = knobs(tx)
+    for copy in range(1 + how.duplicate):
+        wait_s = how.delay_ms / 1000
+        if how.shuffle or copy:  # copies come in random order
+            chance = tx.ids.chance(f"shuffle:{event_id}:{label(endpoint)}:{copy}")
+            wait_s += chance.random() * _SHUFFLE_WINDOW_S
+        _deliver(tx, event_id, endpoint, due=tx.clock.now() + wait_s, extra=copy)
 
 
-def deliver(tx: Tx, event_id: str, endpoint: str, *, due: float, extra: bool) -> None:
-    """Plan one delivery. An extra one is tried once and not counted in `pending_webhooks`."""
+def _deliver(tx: Tx, event_id: str, endpoint: Stored, *, due: float, extra: int) -> None:
+    """Plan one delivery: the first (0), or an extra one, tried once and not counted in `pending_webhooks`."""
     tx.store.write(
         "INSERT INTO deliveries (event, endpoint, extra, due) VALUES (?, ?, ?, ?)",
         event_id,
-        endpoint,
+        endpoint.body["id"],
         extra,
         due,
     )
 
 
 def redeliver(tx: Tx, event: Object) -> int:
-    """Send an event again to every endpoint that listens. The number of deliveries planned."""
+    """Send an event again to every endpoint that listens. The number of deliveries planned.
+
+    As at Stripe, this calls off no retry of the first delivery, and counts for nothing in `delivery_success`.
+    """
     endpoints = listening(tx, event["type"])
     for endpoint in endpoints:
-        deliver(tx, event["id"], endpoint, due=tx.clock.now(), extra=True)
+        row = tx.store.row(
+            "SELECT max(extra) AS extra FROM deliveries WHERE event = ? AND endpoint = ?",
+            event["id"],
+            endpoint.body["id"],
+        )
+        last = row["extra"] if row else None
+        _deliver(tx, event["id"], endpoint, due=tx.clock.now(), extra=(last or 0) + 1)
     return len(endpoints)
 
 
@@ -98,13 +120,16 @@ def last_delivered(tx: Tx) -> Object | None:
 
 
 def retrieve(tx: Tx, _params: Params, *, id: str) -> Object:
-    return tx.fetch("event", id, param="id").body
+    body = tx.fetch("event", id, param="id").body
+    if body["created"] < tx.now - KEPT_S:
+        raise missing("event", id, param="id")
+    return body
 
 
 def list_all(tx: Tx, params: Params) -> Object:
     """`type` may end in `*`; `types` names at most 20."""
-    where: list[str] = []
-    values: list[Any] = []
+    where: list[str] = ["created >= ?"]
+    values: list[Any] = [tx.now - KEPT_S]
     types = params.get("types")
     if types is not None:
         if "type" in params:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .errors import NotExecuted, bad_parameter
+from .lists import LIMIT_DEFAULT, page
 from .objects import Object
 from .spec import Schema, specification
 
@@ -44,7 +45,10 @@ class _Expansion:
             return
         property_schema = self._property(node, name, schema)
         value: Any = node.get(name)
-        if "x-expansionResources" in property_schema:
+        if (node.get("object"), name) == ("charge", "refunds"):
+            value = node.setdefault(name, _refunds(self._tx, node))
+            below = None
+        elif "x-expansionResources" in property_schema:
             if isinstance(value, str):
                 value = node[name] = self._tx.store.find_any(value, account=self._tx.account) or value
             below = None
@@ -65,6 +69,12 @@ class _Expansion:
 
     def _refused(self) -> NotExecuted:
         return bad_parameter(f"This property cannot be expanded ({self._path}).", param="expand")
+
+
+def _refunds(tx: Tx, charge: Object) -> Object:
+    """The only list that Stripe leaves out of an object until it is asked for, of those that are here."""
+    url = f"/v1/charges/{charge['id']}/refunds"
+    return page(tx, "refund", {"charge": charge["id"], "limit": LIMIT_DEFAULT}, url=url, equal=("charge",))
 
 
 def _hash_schema(schema: Schema) -> Schema:

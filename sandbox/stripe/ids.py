@@ -18,6 +18,8 @@ _SHAPES = {
     "setatt_": ("1", 23),
     "evt_": ("1", 23),
     "tu_": ("1", 23),
+    "po_": ("1", 23),
+    "ba_": ("1", 23),
 }
 _DEFAULT_SHAPE = ("3", 23)
 
@@ -42,9 +44,13 @@ class Ids:
         self._seed = secrets.randbits(32) if seed is None else seed
         self._store.set_setting("seed", self._seed)
 
-    def new(self, prefix: str) -> str:
+    def new(self, prefix: str, *, of: str = "") -> str:
+        """`of` names what the new object is about: its id then hangs on that alone.
+
+        For whatever time may bring, for time and the requests do not come in the same order twice.
+        """
         lead, length = _SHAPES.get(prefix, _DEFAULT_SHAPE)
-        return prefix + lead + self.text(prefix, length)
+        return prefix + lead + self.text(prefix + of, length)
 
     def text(self, series: str, length: int) -> str:
         """The next random text of a series."""

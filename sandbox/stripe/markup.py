@@ -15,20 +15,21 @@ _STYLE = """
   --back: #0d1220; --card: #171d2e; --good: #4fd1a1; --bad: #ff8fb3 } }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--back);
   color: var(--ink); font: 16px/1.5 system-ui, sans-serif }
-main { width: min(26rem, calc(100vw - 2rem)); box-sizing: border-box; padding: 2rem; border-radius: 12px;
+main { width: min(30rem, calc(100vw - 2rem)); box-sizing: border-box; padding: 2rem; border-radius: 12px;
   margin: 1rem 0; border: 1px solid var(--line); background: var(--card);
   box-shadow: 0 8px 24px rgb(0 0 0 / 8%) }
 h1 { margin: 0; font-size: 2rem; line-height: 1.2; overflow-wrap: anywhere }
 p { margin: .25rem 0 1.25rem; color: var(--soft); overflow-wrap: anywhere }
 p.good { color: var(--good) } p.bad { color: var(--bad) }
 form { display: grid; gap: .6rem; margin-bottom: 1.25rem }
-button { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 0 1rem;
+button { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem;
   padding: .8rem 1rem; border: 1px solid var(--line); border-radius: 8px; background: none; color: inherit;
   font: inherit; cursor: pointer; text-align: left }
 button:first-child { background: var(--accent); border-color: var(--accent); color: #fff }
 button:hover, button:focus-visible, a:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
 small { opacity: .85; font-variant-numeric: tabular-nums; white-space: nowrap } a { color: inherit }
 footer { margin-top: 1.5rem; font-size: .8rem; color: var(--soft); overflow-wrap: anywhere }
+@media (max-width: 32rem) { main { padding: 1.5rem } button { display: grid; gap: 0 } }
 """
 
 _HEADERS = {

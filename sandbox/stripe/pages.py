@@ -26,7 +26,7 @@ from .transaction import Cause
 _TO_PAY = (
     ("pm_card_visa", "Pay"),
     ("pm_card_authenticationRequired", "Pay with 3-D Secure"),
-    ("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "3-D Secure, then declined"),
+    ("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "3-D Secure, no funds"),
     ("pm_card_chargeDeclined", "Declined"),
     ("pm_card_chargeDeclinedInsufficientFunds", "Insufficient funds"),
     ("pm_card_chargeDeclinedExpiredCard", "Expired"),
@@ -65,6 +65,7 @@ class Pages:
 
     async def challenge(self, request: Request) -> Response:
         """The bank's question. Posting `outcome` (accept, refuse) answers it; leaving does not."""
+        outcome = (await _fields(request)).get("outcome")  # from here on nothing else happens in between
         store = self._sandbox.store
         stored = challenges.find(store, request.path_params["intent"], request.path_params["token"])
         if stored is None:
@@ -73,7 +74,6 @@ class Pages:
             return _closed_question(stored)
         if request.method == "GET":
             return _question(stored)
-        outcome = (await _fields(request)).get("outcome")
         if outcome not in {"accept", "refuse"}:
             return _question(stored, status=400)
         with self._sandbox.change() as tx:
@@ -81,19 +81,19 @@ class Pages:
         return RedirectResponse(_onward(intent, stored.private["return_url"]), 303)
 
     async def _form(self, request: Request, object_type: str, confirm: Callable[..., Object]) -> Response:
+        card = (await _fields(request)).get("card", "")
         secret: str = request.path_params["client_secret"]
         intent = self._intent_of(object_type, secret)
         if intent is None:
             return _not_found()
         if request.method == "GET":
             return _card_form(intent)
-        card = (await _fields(request)).get("card", "")
         cause = Cause(self._sandbox.ids.new("req_"), idempotency_key=None)
         with self._sandbox.change(cause=cause, base_url=_base_url(request), publishable=True) as tx:
             try:
                 intent = confirm(tx, {"client_secret": secret, "payment_method": card}, intent=intent["id"])
             except AttemptFailed:
-                pass  # the page tells what the intent remembers
+                return RedirectResponse(request.url.path, 303)  # which tells what the intent remembers
             except StripeError as error:
                 return _card_form(intent, problem=str(error), status=error.status)
         return RedirectResponse(intents.challenge_url(intent) or request.url.path, 303)
@@ -108,8 +108,8 @@ class Pages:
 
 def _card_form(intent: Object, *, problem: str | None = None, status: int = 200) -> Response:
     saving = intent["object"] == "setup_intent"
-    title = "Save a card" if saving else "Payment"
-    lines = [heading(_subject(intent)), paragraph(intent["description"] or title)]
+    title, subtitle = ("Save a card", "Nothing is paid now.") if saving else ("Payment", "Payment")
+    lines = [heading(_subject(intent)), paragraph(intent["description"] or subtitle)]
     match intent["status"]:
         case "succeeded":
             lines.append(good_news("The card is saved." if saving else "Paid. Thank you."))

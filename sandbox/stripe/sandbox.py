@@ -27,6 +27,8 @@ class Sandbox:
     faults: Faults = field(default_factory=Faults)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set whenever there may be something to play or deliver."""
+    resets: int = 0
+    """A request that was held since before the last one belongs to nothing that is still there."""
 
     @contextmanager
     def change(
@@ -45,14 +47,23 @@ class Sandbox:
         self.changed.set()
 
     def reset(self, seed: int | None) -> None:
-        """Empty but for endpoints, secrets and keys, with the opening float and the clock at real time."""
+        """Empty but for endpoints, secrets and keys, with the opening float and the clock at real time.
+
+        Endpoints that were configured are as they were configured; the others stay as they are.
+        """
         with self.store.transaction():
             self.store.empty()
             self.store.set_setting("knobs", {})
             self.clock.reset()
             self.ids.reseed(seed)
+        self.resets += 1
         self.faults.clear()
+        self.ensure_endpoints()
         self.open_float()
+
+    def ensure_endpoints(self) -> None:
+        with self.change() as tx:
+            webhook_endpoints.ensure(tx, self.config.webhooks)
 
     def open_float(self) -> None:
         currency, amount = balance.OPENING_FLOAT
@@ -67,6 +78,5 @@ def open_sandbox(config: SandboxConfig) -> Sandbox:
     sandbox = Sandbox(config, store, Clock(store), Ids(store, seed=config.seed))
     if new:
         sandbox.open_float()
-    with sandbox.change() as tx:
-        webhook_endpoints.ensure(tx, config.webhooks)
+    sandbox.ensure_endpoints()
     return sandbox

@@ -93,6 +93,7 @@ def update(tx: Tx, params: Params, *, intent: str) -> Object:
         changes["customer"] = params["customer"]
     after = body | changes | intents.with_options(body, params)
     if "payment_method" in params:
+        setups.give_up(tx, body)
         after |= _with_card(tx, after, params["payment_method"]) | {"next_action": None}
     return tx.save(after)
 

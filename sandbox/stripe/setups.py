@@ -28,6 +28,7 @@ def set_up(tx: Tx, intent: Object, how: Confirmation) -> Object:
     Raises SetupFailed; the intent is then back in requires_payment_method, and remembers why.
     """
     stored = payment_methods.usable(tx, intent["payment_method"], intent=intent)
+    give_up(tx, intent)
     card = payment_methods.card_of(stored)
     intent = intent | {"payment_method": stored.body["id"], "last_setup_error": None, "next_action": None}
     if card.decline is not None and not card.attaches:
@@ -52,12 +53,17 @@ def authenticate(tx: Tx, intent: Object, *, accepted: bool) -> Object:
 
 
 def cancel(tx: Tx, intent: Object, *, reason: str | None) -> Object:
-    if intent["status"] == "requires_action":
-        _note(tx, intent, status="abandoned")
+    give_up(tx, intent)
     after = intent | {"status": "canceled", "cancellation_reason": reason, "next_action": None}
     tx.save(after)
     tx.emit("setup_intent.canceled", after)
     return after
+
+
+def give_up(tx: Tx, intent: Object) -> None:
+    """An attempt that still waited for the bank's answer is over."""
+    if intent["next_action"] is not None:
+        _note(tx, intent, status="abandoned")
 
 
 def _succeeded(tx: Tx, intent: Object, stored: Stored, authentication: Authentication | None) -> Object:

@@ -36,12 +36,13 @@ CREATE TABLE IF NOT EXISTS answers (        -- of POST requests, by idempotency 
 CREATE TABLE IF NOT EXISTS deliveries (     -- one event to one endpoint
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     event TEXT NOT NULL, endpoint TEXT NOT NULL,
-    extra INTEGER NOT NULL DEFAULT 0,       -- a duplicate or a resend: not counted, not tried again
+    extra INTEGER NOT NULL DEFAULT 0,       -- the n-th duplicate or resend: not counted, not tried again
     tries INTEGER NOT NULL DEFAULT 0,
     due REAL,                               -- virtual time of the next try; null: nothing more to do
     outcome TEXT                            -- the last try's: a status, or what went wrong
 );
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (due) WHERE due IS NOT NULL;
+CREATE INDEX IF NOT EXISTS deliveries_of_event ON deliveries (event, endpoint);
 CREATE TABLE IF NOT EXISTS timers (         -- what the virtual clock has yet to play
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     due REAL NOT NULL, kind TEXT NOT NULL, account TEXT NOT NULL, subject TEXT NOT NULL

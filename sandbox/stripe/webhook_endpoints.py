@@ -1,4 +1,8 @@
-"""Webhook endpoints: whom to tell, about what, and the secret to sign with."""
+"""Webhook endpoints: whom to tell, about what, and the secrets to sign with.
+
+While an endpoint is disabled nothing is planned for it, and what was planned is given up when it falls due:
+events of that time are to be read from `/v1/events`, as at Stripe.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,12 @@ from .support import only
 
 if TYPE_CHECKING:
     from .parameters import Params
+    from .store import Stored
     from .transaction import Tx
 
 SECRET_LENGTH = 32
+ROLLED_S_MAX = 86_400
+"""How long a secret can stay in use beside the one that takes its place, in virtual seconds."""
 
 PLATFORM_EVENTS = (
     "payment_intent.succeeded",
@@ -72,7 +79,7 @@ CONNECT_EVENTS = (
 def create(tx: Tx, params: Params) -> Object:
     """The only answer that shows the secret."""
     only(params, "url", "enabled_events", "api_version", "connect", "description", "metadata")
-    secret = "whsec_" + tx.ids.text("whsec_", SECRET_LENGTH)
+    secret = _new_secret(tx)
     body = _new(
         tx,
         url=_checked_url(params["url"]),
@@ -81,7 +88,7 @@ def create(tx: Tx, params: Params) -> Object:
         metadata=merge_metadata({}, params.get("metadata")),
     )
     _check_version(params.get("api_version"))
-    tx.insert(body, {"secret": secret, "connect": params.get("connect", False)})
+    tx.insert(body, {"secret": secret, "previous": [], "connect": params.get("connect", False)})
     return body | {"secret": secret}
 
 
@@ -119,14 +126,18 @@ def list_all(tx: Tx, params: Params) -> Object:
 
 
 def ensure(tx: Tx, configured: tuple[WebhookEndpointConfig, ...]) -> None:
-    """Have the configured endpoints, each in its slot: with another url or secret it is still the same."""
+    """Have the configured endpoints as they are configured, enabled and with no secret but theirs.
+
+    Each has its slot: with another url or secret it is still the same.
+    """
     existing = {
         stored.private["slot"]: stored.body
         for stored in tx.store.all_objects("webhook_endpoint")
         if "slot" in stored.private
     }
     for slot, wanted in enumerate(configured):
-        private = {"secret": wanted.secret, "connect": wanted.connect, "slot": slot}
+        previous = [{"secret": wanted.previous_secret, "until": None}] if wanted.previous_secret else []
+        private = {"secret": wanted.secret, "previous": previous, "connect": wanted.connect, "slot": slot}
         events = list(CONNECT_EVENTS if wanted.connect else PLATFORM_EVENTS)
         body = existing.pop(slot, None)
         if body is None:
@@ -138,15 +149,49 @@ def ensure(tx: Tx, configured: tuple[WebhookEndpointConfig, ...]) -> None:
         delete(tx, {}, webhook_endpoint=body["id"])
 
 
-def listening(tx: Tx, event_type: str) -> list[str]:
-    """The ids of the endpoints that hear an event of this account."""
+def roll(tx: Tx, endpoint_id: str, *, expire_in_s: float) -> Object:
+    """Give an endpoint another secret. The old one, and what it rolled before, sign on until they expire.
+
+    Stripe has this in its dashboard only. Raises StripeError resource_missing.
+    """
+    stored = tx.fetch("webhook_endpoint", endpoint_id, param="webhook_endpoint")
+    until = tx.clock.now() + expire_in_s
+    secret = _new_secret(tx)
+    previous = [{"secret": stored.private["secret"], "until": until}, *_in_use(stored, now=tx.clock.now())]
+    tx.store.update_private(endpoint_id, stored.private | {"secret": secret, "previous": previous})
+    return {"id": endpoint_id, "secret": secret, "previous_secret_expires_at": until}
+
+
+def signing_secrets(endpoint: Stored, *, now: float) -> list[str]:
+    """Those that sign a delivery at a virtual time, the newest first."""
+    return [endpoint.private["secret"], *(one["secret"] for one in _in_use(endpoint, now=now))]
+
+
+def label(endpoint: Stored) -> str:
+    """What chance knows an endpoint by: for one that was configured, the same in every sandbox."""
+    slot = endpoint.private.get("slot")
+    return endpoint.body["id"] if slot is None else f"slot {slot}"
+
+
+def listening(tx: Tx, event_type: str) -> list[Stored]:
+    """The endpoints that hear an event of this account."""
     return [
-        stored.body["id"]
+        stored
         for stored in tx.store.all_objects("webhook_endpoint")
         if stored.body["status"] == "enabled"
         and stored.private["connect"] == bool(tx.account)
         and not {"*", event_type}.isdisjoint(stored.body["enabled_events"])
     ]
+
+
+def _in_use(endpoint: Stored, *, now: float) -> list[Object]:
+    """The previous secrets that have not expired; those that were configured never do."""
+    previous: list[Object] = endpoint.private.get("previous", [])
+    return [one for one in previous if one["until"] is None or one["until"] > now]
+
+
+def _new_secret(tx: Tx) -> str:
+    return "whsec_" + tx.ids.text("whsec_", SECRET_LENGTH)
 
 
 def _new(tx: Tx, **fields: Any) -> Object:

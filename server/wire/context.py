@@ -7,10 +7,16 @@ from starlette.requests import HTTPConnection
 
 
 class WireContext(Protocol):
-    """One operation's context. `token_expires_at` is aware, and None for a caller without a token."""
+    """One operation's context. `token_expires_at` is aware, and None for a caller without a token.
+
+    `retry_after_s`: whole seconds that refusals in the answer's data ask the caller to wait; 0 for none.
+    """
 
     @property
     def token_expires_at(self) -> datetime | None: ...
+
+    @property
+    def retry_after_s(self) -> int: ...
 
 
 class MakeContext(Protocol):

@@ -17,7 +17,10 @@ DRAIN_S_MAX: Final = 10
 
 
 def uvicorn_config(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
-    """Logging is the application's: uvicorn's access log would write queries and what is in them."""
+    """Logging is the application's: uvicorn's access log would write queries and what is in them.
+
+    The peer stays the peer: uvicorn would believe X-Forwarded-For of everybody on this machine.
+    """
     return uvicorn.Config(
         app,
         host=host,
@@ -31,6 +34,7 @@ def uvicorn_config(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
     )
 
 

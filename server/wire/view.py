@@ -163,9 +163,11 @@ class GraphQLApp(GraphQL[Any, None]):
         return None
 
     async def execute_operation(  # type: ignore[override] # batches are off, so there is never a list
-        self, *, context: WireContext, **arguments: Any
+        self, *, context: WireContext, sub_response: Response, **arguments: Any
     ) -> ExecutionResult | AsyncIterator[Any]:
-        result: Any = await super().execute_operation(context=context, **arguments)
+        result: Any = await super().execute_operation(context=context, sub_response=sub_response, **arguments)
+        if context.retry_after_s:
+            sub_response.headers["Retry-After"] = str(context.retry_after_s)
         if isinstance(result, SubscriptionExecutionResult):
             return bounded(result, expires_at=context.token_expires_at, closing=self._closing)
         return result  # type: ignore[no-any-return]

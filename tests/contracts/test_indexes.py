@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from beanie import Document
 
-from domain import deposits, identity, inbox, ledger
+from domain import customers, deposits, identity, inbox, ledger, methods
+from domain.customers import Customer
 from domain.deposits import CreateDeposit, Deposit, DepositStatus
-from domain.gateway import PaymentIntent
+from domain.gateway import Attempt, PaymentIntent
 from domain.identity import Role, User
 from domain.inbox import Endpoint, EventStatus, WebhookEvent
 from domain.kernel.database import Row, Tx
@@ -30,6 +31,7 @@ from domain.ledger import (
     Wallet,
     WalletState,
 )
+from domain.methods import PaymentMethod
 from server.runtime import DOCUMENTS
 from tests.house import House
 
@@ -129,6 +131,8 @@ async def busy_house(house: House) -> AsyncIterator[House]:
     await Deposit.insert_many([old_deposit(house, number) for number in range(600)])
     await WebhookEvent.insert_many([old_event(house, number) for number in range(300)])
     await User.insert_many([old_user(house, number) for number in range(100)])
+    await Customer.insert_many([old_customer(house, number) for number in range(100)])
+    await PaymentMethod.insert_many([old_card(house, number) for number in range(300)])
     yield house
     await house.sweep_clean()
     await house.start_worker()
@@ -234,6 +238,28 @@ def old_user(house: House, number: int) -> User:
     )
 
 
+def old_customer(house: House, number: int) -> Customer:
+    """One in ten has had no answer from Stripe yet."""
+    now = house.runtime.now()
+    attempt = Attempt.make(f"customer:usr_{number}:create:1", {}, cipher=house.runtime.cipher, now=now)
+    stripe_id = None if number % 10 == 0 else f"cus_{number}"
+    return Customer(id=f"usr_{number}", stripe_id=stripe_id, attempt=attempt, created_at=now)
+
+
+def old_card(house: House, number: int) -> PaymentMethod:
+    """Half of them Ada's, and of hers every other one is removed."""
+    now = house.runtime.now()
+    return PaymentMethod(
+        id=f"pmt_{number:06}",
+        owner=owner_of(number),
+        stripe_id=f"pm_{number}",
+        type="card",
+        removed_at=now if number % 4 == 1 else None,
+        observed_at=now,
+        created_at=now - timedelta(minutes=number * 7 % 300),
+    )
+
+
 # Pages.
 
 
@@ -313,7 +339,7 @@ Look = Callable[[House], Awaitable[object]]
 async def replay(house: House) -> None:
     number = next(n for n in range(600) if (owner_of(n), status_of(n)) == (ADA, S.SUCCEEDED))
     command = CreateDeposit(amount=25_00, currency="USD", idempotency_key=f"key-{number}")
-    created = await deposits.create(house.runtime, ADA, command)
+    created = await deposits.create(house.runtime, ADA, command, budget=house.limits.deposits)
     assert (created.replayed, created.deposit.id) == (True, f"dep_{number:06}")
 
 
@@ -376,6 +402,17 @@ async def find_by_email(house: House) -> None:
     assert found.id == "usr_050"
 
 
+async def find_whose_customer_it_is(house: House) -> None:
+    assert await customers.owner_of("cus_55") == "usr_55"
+
+
+async def find_whose_card_it_is(house: House) -> None:
+    async def find(tx: Tx) -> None:
+        assert await methods.reads.owner_of(tx, "pm_55") == ADA
+
+    await house.runtime.database.transact(find)
+
+
 async def find_a_wallet(house: House) -> None:
     assert (await ledger.open_wallet(ADA, "USD")).owner == ADA
 
@@ -392,6 +429,8 @@ async def test_one_thing_is_found_by_one_key(busy_house: House) -> None:
         (post_again, "entries", "ref: 1"),
         (find_a_wallet, "wallets", "owner: 1, currency: 1"),
         (find_by_email, "users", "email_hash: 1"),
+        (find_whose_customer_it_is, "customers", "stripe_id: 1"),
+        (find_whose_card_it_is, "payment_methods", "stripe_id: 1"),
     ]
     for look, collection, index in looks:
         async with profile(busy_house) as profiler:
@@ -410,6 +449,32 @@ async def test_what_is_incoming_is_summed_over_ones_own_deposits_in_processing(b
     assert query.plan == {"IXSCAN { owner: 1, status: 1, _id: -1 }"}
     assert query.documents == incoming // 25_00
     assert query.keys <= query.documents + 1
+
+
+async def test_saved_cards_are_read_in_order_and_no_removed_one(busy_house: House) -> None:
+    async with profile(busy_house) as profiler:
+        copies = await methods.reads.copies_of(ADA)
+        (query,) = await profiler.queries("payment_methods")
+    newest_first = sorted(copies, key=lambda saved: saved.method.created_at, reverse=True)
+    assert [saved.method.id for saved in copies] == [saved.method.id for saved in newest_first]
+    assert query.plan == {"IXSCAN { owner: 1, removed_at: 1, created_at: -1, _id: -1 }"}
+    assert not query.sorted_in_memory
+    assert query.documents == len(copies) == 75
+    assert query.keys <= len(copies) + 2
+
+
+async def test_no_query_of_a_saved_cards_whole_life_scans_a_collection(house: House) -> None:
+    async with profile(house) as profiler:
+        ada = await house.customer()
+        await house.save_card(ada)
+        [card] = await ada.cards()
+        await ada.set_default_card(card["id"])
+        await ada.remove_card(card["id"])
+        await house.quiet()
+        for collection in ("users", "customers", "payment_methods"):
+            queries = await profiler.queries(collection)
+            assert queries
+            assert [query.row["command"] for query in queries if "COLLSCAN" in query.plan] == []
 
 
 async def test_no_query_of_a_deposits_whole_life_scans_a_collection(house: House) -> None:

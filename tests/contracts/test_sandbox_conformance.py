@@ -34,6 +34,14 @@ DECLINED = [
     "pm_card_chargeDeclinedProcessingError",
     "pm_card_radarBlock",
 ]
+OTHER_CARDS = [
+    "pm_card_mastercard",
+    "pm_card_pendingRefund",
+    "pm_card_refundFail",
+    "pm_card_createDispute",
+    "pm_card_createDisputeProductNotReceived",
+    "pm_card_createDisputeInquiry",
+]
 FAULTS = [
     "rate_limit_429",
     "lock_timeout_429",
@@ -114,6 +122,7 @@ async def customers(stage: Stage) -> None:
     await v1.customers.retrieve_async(ada.id, {"expand": ["invoice_settings.default_payment_method"]})
     await v1.customers.list_async({"email": "ada@example.com", "limit": 1})
     [saved] = (await v1.customers.payment_methods.list_async(ada.id, {"type": "card"})).data
+    await v1.customers.update_async(ada.id, {"invoice_settings": {"default_payment_method": ""}}, stage.key)
     await v1.customers.payment_methods.retrieve_async(ada.id, saved.id, {"expand": ["customer"]})
     await v1.customers.delete_async(ada.id)
     await v1.customers.retrieve_async(ada.id)
@@ -190,6 +199,12 @@ async def authenticated_payments(stage: Stage) -> None:
         await bank.post(page, data={"outcome": outcome})
         await stage.server.v1.payment_intents.retrieve_async(intent.id)
     await bank.aclose()
+    await stage.paid_intent("pm_card_authenticationRequired")
+    await stage.controls.control("/clock", {"advance_seconds": 600})
+    wish: Any = {"card": {"request_three_d_secure": "any"}}
+    await stage.paid_intent(
+        "pm_card_threeDSecureOptional", payment_method_options=wish, expand=["latest_charge"]
+    )
 
 
 async def setups(stage: Stage) -> None:
@@ -227,6 +242,37 @@ async def setups(stage: Stage) -> None:
     await v1.setup_intents.list_async({"customer": ada.id, "expand": ["data.latest_attempt"]})
 
 
+async def every_other_card(stage: Stage) -> None:
+    """Those that no other scene plays."""
+    for card in OTHER_CARDS:
+        await stage.paid_intent(card, expand=["latest_charge", "payment_method"])
+
+
+async def refunds(stage: Stage) -> None:
+    """In parts, slowly, in vain, and taken back."""
+    v1 = stage.server.v1
+    intent = await stage.paid_intent()
+    part: Any = {"payment_intent": intent.id, "amount": 100, "reason": "duplicate", "metadata": {"r": "1"}}
+    first = await v1.refunds.create_async(part, stage.key)
+    await v1.refunds.create_async({"charge": str(intent.latest_charge)}, stage.key)
+    await v1.refunds.update_async(first.id, {"metadata": {"r": "2"}}, stage.key)
+    await v1.refunds.retrieve_async(
+        first.id, {"expand": ["charge", "payment_intent", "balance_transaction.source"]}
+    )
+    await v1.refunds.list_async({"payment_intent": intent.id, "created": {"gte": first.created}})
+    await v1.charges.retrieve_async(str(intent.latest_charge), {"expand": ["refunds"]})
+    slow = await stage.paid_intent("pm_card_pendingRefund")
+    for amount in (100, 200):
+        made = await v1.refunds.create_async({"payment_intent": slow.id, "amount": amount}, stage.key)
+    await stage.controls.control(f"/refunds/{made.id}", {"outcome": "requires_action"})
+    await v1.refunds.cancel_async(made.id, None, stage.key)
+    sent_back = await stage.paid_intent("pm_card_refundFail")
+    failing = await v1.refunds.create_async({"payment_intent": sent_back.id}, stage.key)
+    await stage.controls.control("/clock", {"advance_seconds": 86_400})
+    await v1.refunds.retrieve_async(failing.id, {"expand": ["failure_balance_transaction"]})
+    await v1.refunds.list_async({"limit": 100})
+
+
 async def money(stage: Stage) -> None:
     """Charges and the balance, before and after the money is available."""
     v1 = stage.server.v1
@@ -240,6 +286,9 @@ async def money(stage: Stage) -> None:
     await v1.charges.list_async({"payment_intent": intent.id, "limit": 3})
     for amount in (20_000_000_00, 5_00):
         await stage.controls.control("/float", {"currency": "usd", "amount": amount})
+    for kind in ("stripe_fee", "adjustment", "payout"):
+        movement = {"type": kind, "amount": -100, "currency": "usd", "fee": 1, "description": "Planted"}
+        await stage.controls.control("/balance_transactions", movement)
     await v1.balance.retrieve_async()
     booked = await v1.balance_transactions.list_async({"limit": 100, "expand": ["data.source"]})
     await v1.balance_transactions.retrieve_async(booked.data[0].id)
@@ -293,6 +342,8 @@ async def refusals(stage: Stage) -> None:
     await stage.refused("post", intents, 400, amount=100, currency="usd", confirm=True)
     await stage.refused("post", f"{intents}/{paid.id}/cancel", 400)
     await stage.refused("post", f"{intents}/{paid.id}/confirm", 400)
+    await stage.refused("post", "/v1/refunds", 400, payment_intent=paid.id, amount=99_999)
+    await stage.refused("post", "/v1/refunds", 400, amount=100)
     await stage.refused("get", f"{intents}/pi_unknown", 404)
     await stage.refused("get", "/v1/unknown", 404)
     await stage.refused("get", "/v1/events", 400, limit=101)
@@ -318,9 +369,11 @@ SCENES: list[Callable[[Stage], Coroutine[Any, Any, None]]] = [
     declined_payments,
     authenticated_payments,
     setups,
+    every_other_card,
+    events,
+    refunds,
     money,
     webhook_endpoints,
-    events,
     replays,
     refusals,
     faults,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from domain.gateway import Attempt, KeySpent, NotFoundYet, Unknown, ask
 from tests.house import House, Person
 
 CUSTOMERS, INTENTS = "/v1/customers", "/v1/payment_intents"
@@ -32,6 +33,9 @@ async def unanswered(house: House, person: Person, path: str, fault: str) -> dic
     [error] = payload["userErrors"]
     assert error["code"] == "PAYMENT_PROVIDER_UNAVAILABLE"
     deposit: dict[str, Any] = payload["deposit"]
+    # A day later it would be over, and nothing asked any more: here people may take their time.
+    forever = {"$set": {"expires_at": None}}
+    await house.collection("deposits").update_one({"_id": deposit["id"]}, forever)
     return deposit
 
 
@@ -113,3 +117,42 @@ async def test_what_is_listed_late_is_found_by_the_second_lookup(idle_house: Hou
     house.clock.ahead += house.runtime.policy.lookup_wait
 
     assert (await look(house, deposit))["payment_intent_id"] == intent["id"]
+
+
+async def test_a_stored_failure_is_looked_up_and_never_asked_for_again(idle_house: House) -> None:
+    """Stripe would only repeat it; and it says no more the second time than the first."""
+    house = idle_house
+    ada = await house.customer()
+    await unanswered(house, ada, CUSTOMERS, "error_503")
+    asked: list[str] = []
+
+    async def send(attempt: Attempt, _lease_until: Any) -> str:
+        asked.append("send")
+        raise Unknown("api_error", replayed=True)
+
+    async def find(_attempt: Attempt) -> str | None:
+        asked.append("find")
+        return None
+
+    async def ask_again() -> None:
+        policy = house.runtime.policy
+        await ask(
+            house.collection("customers"),
+            ada.id,
+            answer_field="stripe_id",
+            send=send,
+            find=find,
+            check_circuit=house.runtime.gateway.check_circuit,
+            now=house.clock,
+            lease=policy.lease,
+            lookup_wait=policy.lookup_wait,
+        )
+
+    with pytest.raises(NotFoundYet):
+        await ask_again()
+    with pytest.raises(NotFoundYet):
+        await ask_again()
+    house.clock.ahead += house.runtime.policy.lookup_wait
+    with pytest.raises(KeySpent):
+        await ask_again()
+    assert asked == ["send", "find", "find", "find"]

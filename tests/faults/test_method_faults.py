@@ -29,6 +29,8 @@ FAULTS = [
     "conflict_409",
     "error_401",
 ]
+# Where nothing is changed, before and after a commit are the same; but the SDK repeats some, and some not.
+READ_FAULTS = ["reset_before_commit", "truncate_after_commit", "error_503", "rate_limit_429", "error_401"]
 TIMEOUTS = ["timeout_before_commit", "timeout_after_commit"]
 AFTER_COMMIT = {fault for fault in [*FAULTS, *TIMEOUTS] if fault.endswith("after_commit")}
 # The SDK asks three times where it only reads.
@@ -134,7 +136,7 @@ async def test_what_stripe_refuses_for_another_reason_is_told(house: House) -> N
     assert await ada.cards() == [card]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", READ_FAULTS)
 async def test_why_a_default_was_refused_may_stay_unknown(house: House, fault: str) -> None:
     """Stripe says no, and cannot be asked whether the card is still there."""
     ada = await house.customer()
@@ -170,7 +172,7 @@ async def test_the_same_call_removes_a_card_after_all(house: House, fault: str) 
     assert await ada.cards() == []
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", READ_FAULTS)
 async def test_a_removal_is_finished_when_not_even_the_look_was_answered(house: House, fault: str) -> None:
     """Also without the event: the second detaching is refused, and the card belongs to nobody."""
     ada = await house.customer()
@@ -203,7 +205,7 @@ async def test_a_removal_whose_answer_was_lost_is_heard_of(house: House) -> None
 
 
 @pytest.mark.parametrize("path", [LIST, CUSTOMER])
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", READ_FAULTS)
 async def test_reads_go_on_while_stripe_does_not_answer(house: House, path: str, fault: str) -> None:
     ada = await house.customer()
     card = await saved(house, ada)
@@ -217,10 +219,19 @@ async def test_reads_go_on_while_stripe_does_not_answer(house: House, path: str,
     assert [one["last4"] for one in await ada.cards()] == ["4444", "4242"]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+async def test_nobody_waits_long_for_a_list(house: House) -> None:
+    ada = await house.customer()
+    card = await saved(house, ada)
+    await house.stripe.fault("GET", LIST, "latency", latency_ms=5_000)
+
+    async with asyncio.timeout(4.5):
+        assert await ada.cards() == [card]
+
+
+@pytest.mark.parametrize("fault", READ_FAULTS)
 async def test_an_event_waits_until_stripe_answers(house: House, fault: str) -> None:
     ada = await house.customer()
-    await house.stripe.fault("GET", METHOD, fault, times=2 * READS)
+    await house.stripe.fault("GET", METHOD, fault, times=READS)
 
     await house.save_card(ada)
 

@@ -142,9 +142,10 @@ async def test_a_deposit_that_was_begun_is_finished_by_its_replay(house: House) 
             await house.sweep_clean()
             ada = await house.customer()
             command = CreateDeposit(amount=25_00, currency="USD", idempotency_key="rent")
+            budget = house.limits.deposits
             async with (
                 own_line_to_stripe(house) as runtime,
-                killed_at(step, deposits.create(runtime, ada.id, command)) as died,
+                killed_at(step, deposits.create(runtime, ada.id, command, budget=budget)) as died,
             ):
                 made_before_the_replay.add(
                     (await house.count("deposits"), len(await house.stripe.objects("payment_intent")))

@@ -213,8 +213,9 @@ async def test_the_bounds_of_a_deposit_are_those_of_its_currency(
 async def test_a_currency_may_have_limits_of_its_own(house: House) -> None:
     ada = await house.customer()
     strict = house.with_policy(deposit_min=Limit(1_00, {"JPY": 500}))
+    budget = house.limits.deposits
 
     with pytest.raises(InvalidInput, match="A deposit in JPY is 500 to 1000000 minor units"):
-        await deposits.create(strict, ada.id, CreateDeposit(499, "JPY", "rent"))
-    created = await deposits.create(strict, ada.id, CreateDeposit(499, "USD", "rent"))
+        await deposits.create(strict, ada.id, CreateDeposit(499, "JPY", "rent"), budget=budget)
+    created = await deposits.create(strict, ada.id, CreateDeposit(499, "USD", "rent"), budget=budget)
     assert created.deposit.amount == 4_99

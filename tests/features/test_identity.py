@@ -42,7 +42,7 @@ from domain.kernel.errors import (
     Unauthenticated,
 )
 from domain.runtime import Runtime
-from resolvers.context import Context, Viewer
+from resolvers.context import Context, Limits, Viewer
 from tests.house import House
 
 PASSWORD = "correct horse battery"
@@ -65,13 +65,17 @@ class Door:
     runtime: Runtime
     changes: Changes
     issuer: TokenIssuer
+    limits: Limits
     clock: Clock
 
     async def sign_up(self, email: str, **changes: Any) -> SignedIn:
         return await identity.sign_up(self.runtime, self.issuer, person(email, **changes))
 
     async def sign_in(self, email: str, password: str = PASSWORD) -> SignedIn:
-        return await identity.sign_in(self.runtime, self.issuer, SignIn(email=email, password=password))
+        command = SignIn(email=email, password=password)
+        return await identity.sign_in(
+            self.runtime, self.issuer, command, client="192.0.2.1", budget=self.limits.sign_in
+        )
 
     async def refresh(self, refresh_token: str) -> SignedIn:
         command = RefreshSession(refresh_token=refresh_token)
@@ -83,7 +87,15 @@ class Door:
     def context(self, session: SignedIn | None) -> Context:
         """The context of an operation that comes with the session's access token."""
         viewer = session and Viewer.of(self.issuer.verify(session.access_token, now=self.clock()))
-        return Context(self.runtime, self.changes, self.issuer, viewer or None, request_id="test")
+        return Context(
+            runtime=self.runtime,
+            changes=self.changes,
+            issuer=self.issuer,
+            limits=self.limits,
+            viewer=viewer or None,
+            client="192.0.2.1",
+            request_id="test",
+        )
 
 
 @pytest.fixture
@@ -99,7 +111,7 @@ def door(house: House) -> Door:
     issuer = TokenIssuer(
         {"first": "a signing key of thirty-two bytes or more"}, issuer="jobsphere", audience="jobsphere-api"
     )
-    return Door(runtime, house.changes, issuer, clock)
+    return Door(runtime, house.changes, issuer, house.limits, clock)
 
 
 @pytest.fixture

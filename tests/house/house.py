@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -24,10 +25,14 @@ from domain.identity import NewPerson, Role
 from domain.ledger import Report
 from domain.runtime import Runtime
 from jobs import CHORES, Chores, Sweep
+from resolvers.context import Limits
+from sandbox.processes import any_free_port
 from sandbox.stores import Store, start_valkey, throwaway_folder
 from sandbox.stripe.delivery import signature
 from server import worker
 from server.app import create_app
+from server.limits import open_limits
+from server.rates import Rate
 from server.runtime import gateway_config
 from server.settings import Settings
 from server.setup import prepare
@@ -76,6 +81,7 @@ class House:
         self.deliveries: DeliveryRecorder
         self.runtime: Runtime
         self.changes: Changes
+        self.limits: Limits
         self._lifespan: dict[str, Any] = {}
         self._worker: asyncio.Task[None] | None = None
         self._worker_stop = asyncio.Event()
@@ -92,15 +98,18 @@ class House:
         await prepare(house.settings)
         app, _ = create_app(house.settings, now=house.clock)
         house.deliveries = DeliveryRecorder(app)
-        config = uvicorn.Config(house._serve, interface="asgi3", log_config=None, access_log=False)
+        config = uvicorn.Config(
+            house._serve, interface="asgi3", log_config=None, access_log=False, proxy_headers=False
+        )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([bound]))
         try:
-            await house.until(lambda: _is_up(house))
+            await house.until(lambda: _is_up(house.http, url))
             house._lifespan = server.lifespan.state
             house.runtime = house._lifespan["runtime"]
             house.runtime = house._lifespan["runtime"] = house.with_policy(recheck=RECHECK)
             house.changes = house._lifespan["changes"]
+            house.limits = house._lifespan["limits"]
             await house._put_off_chores()
             await house.start_worker()
             yield house
@@ -215,6 +224,15 @@ class House:
             await process.stop()
 
     @asynccontextmanager
+    async def another_api(self, **settings: str) -> AsyncIterator[str]:
+        """The API in a process of its own, at a port of its own; answers its url once it serves."""
+        port = any_free_port()
+        url = f"http://127.0.0.1:{port}"
+        async with self.process("serve", port=str(port), **settings):
+            await self.until(lambda: _is_up(self.http, url))
+            yield url
+
+    @asynccontextmanager
     async def redis_away(self) -> AsyncIterator[None]:
         """Redis is stopped, and starts again, empty, at the same address."""
         valkey = self.parts.valkey
@@ -224,6 +242,39 @@ class House:
         finally:
             with throwaway_folder() as folder:
                 valkey.process = start_valkey(folder / "redis", valkey.port, throwaway=True).process
+
+    @asynccontextmanager
+    async def redis_hanging(self) -> AsyncIterator[None]:
+        """Redis takes connections and questions, and answers none of them."""
+        process = self.parts.valkey.process
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+
+    @asynccontextmanager
+    async def limited(self, **rates: str) -> AsyncIterator[Limits]:
+        """Other rate limits than the house's generous ones, on nobody's account yet: `deposits="5/hour"`."""
+        changes = {f"rate_limit_{name}": Rate.parse(rate) for name, rate in rates.items()}
+        async with open_limits(self.settings.model_copy(update=changes)) as limits:
+            self._lifespan["limits"] = limits
+            try:
+                yield limits
+            finally:
+                self._lifespan["limits"] = self.limits
+
+    async def time_passes_for_limits(self, seconds: float) -> None:
+        """What Redis has counted is so much longer ago. Its clock is its own: so the past is moved."""
+        async with self._redis() as client:
+            async for key in client.scan_iter("limit:*"):
+                for member in await client.zrange(key, 0, -1):
+                    await client.zincrby(key, -seconds * 1_000_000, member)
+
+    async def forget_scripts(self) -> None:
+        """As Redis does when it starts."""
+        async with self._redis() as client:
+            await client.script_flush()
 
     async def empty_redis(self) -> None:
         async with self._redis() as client:
@@ -350,9 +401,9 @@ def intent_of(deposit: Mapping[str, Any]) -> str:
     return intent_id
 
 
-async def _is_up(house: House) -> bool:
+async def _is_up(http: httpx.AsyncClient, url: str) -> bool:
     try:
-        return (await house.http.get(f"{house.url}/health/ready")).status_code == 200
+        return (await http.get(f"{url}/health/ready")).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -374,6 +425,10 @@ def _values(parts: Parts, stripe_url: str) -> dict[str, Any]:
         "data_keys": Fernet.generate_key().decode(),
         "checkpoint_key": Fernet.generate_key().decode(),
         "currencies": "USD,EUR,JPY,ISK,KWD",
+        # A test that wants to be refused says so: `house.limited`.
+        "trusted_proxies": "127.0.0.1",
+        "rate_limit_deposits": "100000/second",
+        "rate_limit_sign_in": "100000/second",
         "lease_seconds": 3,
         "sweep_interval_seconds": 0.25,
         "webhook_retry_delays_seconds": "0.1,0.2,0.5,1,2,4,8",

@@ -13,7 +13,8 @@ from ulid import ULID
 
 DEPOSIT_FIELDS = """
     id state status amount { amount currency display } received { amount } clientSecret
-    failure { code message declineCode } waitingFor { code message }
+    nextActionUrl expiresAt receipts { received { amount currency } paymentIntentId resolution }
+    failure { code message declineCode } waitingFor { code message until }
     createdAt updatedAt history { status actor reason at }
 """
 CREATE_DEPOSIT = f"""
@@ -25,6 +26,7 @@ mutation ($input: CreateDepositInput!) {{
       __typename code message path
       ... on IdempotencyError {{ conflictingFields }}
       ... on PaymentError {{ declineCode }}
+      ... on RateLimitedError {{ retryAfterSeconds limit windowSeconds }}
     }}
   }}
 }}
@@ -108,6 +110,13 @@ class Person:
         assert payload["userErrors"] == []
         self.take(payload["session"])
         return self
+
+    async def refresh(self) -> None:
+        """A fresh access token, for one whose time is over."""
+        query = """mutation ($token: String!) { refreshSession(input: {refreshToken: $token}) {
+            session { accessToken refreshToken user { id email } } } }"""
+        token, self.token = self.refresh_token, None
+        self.take((await self.data(query, {"token": token}))["refreshSession"]["session"])
 
     def take(self, session: dict[str, Any]) -> None:
         self.token, self.refresh_token = session["accessToken"], session["refreshToken"]

@@ -128,6 +128,13 @@ class Running:
         state: Json = (await self.http.get("/_sandbox/state")).json()
         return state
 
+    async def idle(self) -> Json:
+        """The state once nothing is on its way any more."""
+        while True:
+            state = await self.state()
+            if all(row["due"] is None for row in state["deliveries"]):
+                return state
+
     async def reset(self, seed: int = 1) -> None:
         await self.control("/reset", seed=seed)
 

@@ -1,5 +1,6 @@
 """The bank's question: answered, refused, left alone, asked anew."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -60,6 +61,17 @@ async def test_without_a_return_url_one_walks_back_to_the_card_form(sandbox: Run
 
     again = await sandbox.http.get(form)
     assert f'<a href="{address}">' in again.text, "the question is found again"
+
+
+@OF_BOTH_KINDS
+async def test_another_card_is_declined_while_the_bank_waits(sandbox: Running, kind: str) -> None:
+    intent, _ = await asked(sandbox, kind)
+    form = f"/{'pay' if kind == 'payment_intent' else 'setup'}/{intent['client_secret']}"
+
+    answer = await sandbox.http.post(form, data={"card": "pm_card_chargeDeclined"})
+
+    assert answer.headers["location"] == form, "not back to a question that is over"
+    assert "Your card was declined." in (await sandbox.http.get(form)).text
 
 
 async def test_an_apps_address_is_no_link(sandbox: Running) -> None:
@@ -127,6 +139,24 @@ async def test_a_canceled_intent_asks_nobody(sandbox: Running, kind: str) -> Non
     assert "It was canceled in the meantime." in page.text
     await sandbox.control("/clock", advance_seconds=MINUTES_10)
     assert (await now(sandbox, intent))["status"] == "canceled"
+
+
+@OF_BOTH_KINDS
+async def test_an_answer_that_takes_its_time_comes_too_late(sandbox: Running, kind: str) -> None:
+    """It is judged by what is when it has arrived, not by what was when it set out."""
+    intent, address = await asked(sandbox, kind)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"outcome="
+        canceled = await sandbox.http.post(f"/v1/{kind}s/{intent['id']}/cancel")
+        assert canceled.json()["status"] == "canceled"
+        yield b"accept"
+
+    page = await sandbox.http.post(address, content=slowly())
+
+    assert page.status_code == 410
+    assert (await now(sandbox, intent))["status"] == "canceled"
+    assert f"{kind}.succeeded" not in await sandbox.events()
 
 
 @OF_BOTH_KINDS

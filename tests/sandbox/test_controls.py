@@ -1,13 +1,18 @@
 """The knobs, and a restart."""
 
+import itertools
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 import stripe
 
 from sandbox.stripe import SandboxConfig, WebhookEndpointConfig
-from tests.sandbox.running import Json, Receiver, Running, running, until
+from sandbox.stripe.delivery import signature
+from tests.sandbox.running import PLATFORM_SECRET, Delivery, Json, Receiver, Running, running, until
 
 
 async def play(sandbox: Running) -> list[str]:
@@ -96,6 +101,16 @@ async def test_the_state_tells_every_request(sandbox: Running) -> None:
         ("/float", {"currency": "xxx", "amount": 1}),
         ("/float", {"currency": "usd", "amount": -1}),
         ("/events/redeliver_last", {"times": 0}),
+        ("/webhooks", {"old_timestamps": 1.5}),
+        ("/webhook_endpoints/we_1/roll", {}),
+        ("/webhook_endpoints/we_1/roll", {"expire_in_seconds": 86_401}),
+        ("/balance_transactions", {"type": "stripe_fee", "amount": 1, "currency": "usd"}),
+        ("/balance_transactions", {"type": "payout", "amount": 1, "currency": "usd"}),
+        ("/balance_transactions", {"type": "adjustment", "amount": 0, "currency": "usd"}),
+        ("/balance_transactions", {"type": "charge", "amount": 1, "currency": "usd"}),
+        ("/balance_transactions", {"type": "adjustment", "amount": 1, "currency": "xxx"}),
+        ("/refunds/re_1", {"outcome": "failed"}),
+        ("/refunds/re_1", {"outcome": "lost"}),
         ("/reset", {"seed": "a"}),
         ("/reset", []),
     ],
@@ -169,3 +184,128 @@ async def test_a_new_url_and_secret_are_taken_at_the_next_start(
     for delivery in receiver.deliveries:
         assert delivery.path == "/elsewhere"
         stripe.Webhook.construct_event(delivery.payload, delivery.signature, "whsec_new")
+
+
+TIMES = {"at", "available_on", "arrival_date", "created", "due", "expected_availability_date", "now"}
+
+
+def timeless(value: Any) -> Any:
+    """Without what hangs on when it was: the moments themselves, and the order in which things came about."""
+    if isinstance(value, dict):
+        return {name: timeless(one) for name, one in value.items() if name not in TIMES}
+    if isinstance(value, list):
+        return sorted((timeless(one) for one in value), key=orjson.dumps)
+    return value
+
+
+async def misadventures(sandbox: Running) -> Json:
+    """A bit of everything, and the state after it."""
+    await sandbox.control("/webhooks", drop=0.3, corrupt=0.3, old_timestamps=0.2, duplicate=2, shuffle=True)
+    numbers = itertools.count()
+
+    async def post(path: str, **data: str) -> Any:
+        """Under keys that the test knows: Stripe's library draws its own."""
+        return (
+            await sandbox.http.post(path, data=data, headers={"Idempotency-Key": f"{next(numbers)}"})
+        ).json()
+
+    payment = {"amount": "5000", "currency": "usd", "confirm": "true", "return_url": "https://example.com"}
+    for card in ("visa", "bypassPending", "refundFail", "pendingRefund", "chargeDeclined"):
+        paid = await post("/v1/payment_intents", **payment, payment_method=f"pm_card_{card}")
+        await post("/v1/refunds", payment_intent=paid.get("id", "pi_none"), amount="1000")
+    await sandbox.control("/clock", advance_seconds=5 * 86_400)
+    await sandbox.control("/balance_transactions", type="payout", amount=-5, currency="usd")
+    return await sandbox.idle()
+
+
+async def test_the_same_seed_the_same_state(sandbox: Running, receiver: Receiver) -> None:
+    states, signatures = [], []
+    for seed in (7, 7, 8):
+        await sandbox.reset(seed)
+        receiver.forget()
+        states.append(timeless(await misadventures(sandbox)))
+        signatures.append(sorted((each.event["id"], *trusted(each)) for each in receiver.deliveries))
+
+    first, second, other = states
+    for name in first:
+        assert first[name] == second[name], name
+    assert signatures[0] == signatures[1]
+    assert {"dropped", "200"} == {row["outcome"] for row in first["deliveries"]}
+    assert {(True, True), (True, False), (False, True)} <= {tuple(one[1:]) for one in signatures[0]}
+    ids = [{one["id"] for one in state["objects"]["event"]} for state in (first, other)]
+    assert ids[0].isdisjoint(ids[1])
+    outcomes = [[row["outcome"] for row in state["deliveries"]] for state in (first, other)]
+    assert outcomes[0] != outcomes[1]
+
+
+def trusted(delivery: Delivery) -> tuple[bool, bool]:
+    """Whether it is well signed, and whether its stamp is new."""
+    stamp = int(delivery.signature.split(",", maxsplit=1)[0].removeprefix("t="))
+    well_signed = delivery.signature == signature(delivery.payload, PLATFORM_SECRET, timestamp=stamp)
+    return well_signed, time.time() - stamp < 600
+
+
+async def test_the_same_seed_the_same_order(sandbox: Running) -> None:
+    orders = []
+    for seed in (7, 7, 8):
+        await sandbox.reset(seed)
+        await sandbox.control("/webhooks", duplicate=3, shuffle=True, delay_ms=60_000)
+        await sandbox.paid()
+        state = await sandbox.state()
+        types = {event["id"]: event["type"] for event in state["objects"]["event"]}
+        planned = sorted(state["deliveries"], key=lambda row: row["due"])
+        orders.append([(types[row["event"]], row["extra"]) for row in planned])
+
+    first, second, other = orders
+    assert first == second
+    assert sorted(first) == sorted(other)
+    assert first != other
+    assert first != sorted(first)
+
+
+async def test_ids_do_not_hang_on_what_time_brings_meanwhile(sandbox: Running) -> None:
+    """A charge settles before or after the next request: the ids are the same."""
+    seen = []
+    for pause_s in (0, 1):
+        await sandbox.reset(7)
+        paid = await sandbox.paid()
+        await sandbox.control("/clock", advance_seconds=pause_s)
+        await sandbox.stripe.v1.refunds.create_async({"payment_intent": paid.id})
+        await sandbox.control("/clock", advance_seconds=10)
+        objects = (await sandbox.state())["objects"]
+        events = {(one["id"], one["type"], one["data"]["object"].get("id")) for one in objects["event"]}
+        booked = {(one["id"], one["source"]) for one in objects["balance_transaction"]}
+        seen.append((events, booked))
+
+    assert seen[0] == seen[1]
+
+
+async def test_money_moves_without_our_doing(sandbox: Running) -> None:
+    plans: list[tuple[str, int, str]] = [
+        ("stripe_fee", -7_00, "fee"),
+        ("adjustment", 3_00, "other_adjustment"),
+        ("adjustment", -1_00, "other_adjustment"),
+        ("payout", -20_00, "payout"),
+    ]
+    await sandbox.control("/float", currency="eur", amount=100_00)
+    for kind, amount, _ in plans:
+        answer = await sandbox.control(
+            "/balance_transactions", type=kind, amount=amount, currency="EUR", fee=10, description="Who knows"
+        )
+
+    assert answer["available"] == 100_00 - 7_00 + 3_00 - 1_00 - 20_00 - 4 * 10
+    listed = await sandbox.stripe.v1.balance_transactions.list_async(
+        {"currency": "eur", "limit": 4, "expand": ["data.source"]}
+    )
+    booked = listed.data[::-1]
+    assert [(one.type, one.amount, one.reporting_category) for one in booked] == plans
+    assert [(one.fee, one.net, one.description) for one in booked] == [
+        (10, amount - 10, "Who knows") for _, amount, _ in plans
+    ]
+    assert [one.source for one in booked[:3]] == [None, None, None]
+    payout = booked[3].source
+    assert isinstance(payout, stripe.Payout)
+    assert (payout.amount, payout.status, payout.automatic) == (20_00, "paid", False)
+    assert (await sandbox.events())[-2:] == ["payout.created", "payout.paid"]
+    with pytest.raises(stripe.InvalidRequestError, match="not manual"):
+        await sandbox.stripe.v1.balance_transactions.list_async({"payout": payout.id})

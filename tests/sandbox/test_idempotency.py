@@ -80,10 +80,11 @@ async def test_a_validation_error_is_not_kept(sandbox: Running) -> None:
 
 
 async def test_while_the_first_runs_the_second_must_wait(sandbox: Running) -> None:
-    await sandbox.fault("latency", latency_ms=300)
+    await sandbox.fault("latency", latency_ms=1000)
 
     first = asyncio.create_task(post(sandbox, "k", INTENT))
-    await asyncio.sleep(0.1)
+    while not (await sandbox.state())["requests"]:
+        pass
     status, body, _ = await post(sandbox, "k", INTENT)
 
     assert (status, body["error"]["code"]) == (409, "idempotency_key_in_use")

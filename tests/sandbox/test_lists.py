@@ -3,7 +3,7 @@
 import pytest
 import stripe
 
-from tests.sandbox.running import Running
+from tests.sandbox.running import Receiver, Running
 
 
 async def test_pages_are_newest_first_and_miss_nothing(sandbox: Running) -> None:
@@ -108,3 +108,115 @@ async def test_an_intent_is_changed_while_it_is_open(sandbox: Running) -> None:
         await sandbox.stripe.v1.payment_intents.update_async(intent.id, {"amount": 80_00})
     labelled = await sandbox.stripe.v1.payment_intents.update_async(intent.id, {"metadata": {"a": "b"}})
     assert labelled.metadata["a"] == "b"
+
+
+async def test_balance_transactions_are_filtered_and_stable(sandbox: Running) -> None:
+    v1 = sandbox.stripe.v1
+    paid = await sandbox.paid("pm_card_bypassPending", amount=50_00, currency="eur")
+    await sandbox.control("/clock", advance_seconds=1)
+    refunds = [
+        await v1.refunds.create_async({"payment_intent": paid.id, "amount": 100 + n}) for n in range(3)
+    ]
+    charge = str(paid.latest_charge)
+
+    newest_first = [refund.id for refund in refunds[::-1]] + [charge]
+    whole = await v1.balance_transactions.list_async({"currency": "eur"})
+    paged = await v1.balance_transactions.list_async({"currency": "eur", "limit": 1})
+    of_refunds = await v1.balance_transactions.list_async({"type": "refund", "expand": ["data.source"]})
+    of_charge = await v1.balance_transactions.list_async({"source": charge, "expand": ["data.source"]})
+    since = await v1.balance_transactions.list_async({"created": {"gte": whole.data[-1].created}})
+    never = await v1.balance_transactions.list_async({"created": {"gt": whole.data[0].created}})
+    in_yen = await v1.balance_transactions.list_async({"currency": "jpy"})
+
+    assert [one.source for one in whole.data] == newest_first
+    assert [one.source async for one in paged.auto_paging_iter()] == newest_first, "for equal times too"
+    sources = [one.source for one in of_refunds.data]
+    assert [source.id for source in sources if isinstance(source, stripe.Refund)] == newest_first[:3]
+    [of_charge_source] = [one.source for one in of_charge.data]
+    assert isinstance(of_charge_source, stripe.Charge)
+    assert [one.source for one in since.data][:4] == newest_first
+    assert (never.data, in_yen.data) == ([], [])
+    with pytest.raises(stripe.InvalidRequestError) as refusal:
+        await v1.balance_transactions.list_async({"payout": "po_1"})
+    assert refusal.value.code == "resource_missing"
+
+
+async def test_the_balance_is_told_by_currency(sandbox: Running) -> None:
+    for currency, card in (("eur", "pm_card_bypassPending"), ("jpy", "pm_card_visa")):
+        await sandbox.paid(card, amount=10_000, currency=currency)
+    await sandbox.control("/clock", advance_seconds=1)
+
+    balance = await sandbox.stripe.v1.balance.retrieve_async()
+
+    net = 10_000 - 290 - 30
+    assert {one.currency: one.amount for one in balance.available} == {
+        "eur": net,
+        "jpy": 0,
+        "usd": 10_000_000_00,
+    }
+    assert {one.currency: one.amount for one in balance.pending} == {"eur": 0, "jpy": net, "usd": 0}
+    for each in balance.to_dict()["available"] + balance.to_dict()["pending"]:
+        assert each["source_types"] == {"card": each["amount"]}
+
+
+async def test_events_are_filtered_by_type_time_and_delivery(sandbox: Running, receiver: Receiver) -> None:
+    await sandbox.control("/webhooks", drop=1)
+    paid = await sandbox.paid()
+    await sandbox.control("/clock", advance_seconds=3600)
+    await sandbox.idle()
+    v1 = sandbox.stripe.v1
+
+    two = await v1.events.list_async({"types": ["charge.succeeded", "payment_intent.created"]})
+    new = await v1.events.list_async({"created": {"gt": paid.created + 1800}})
+    late = await v1.events.list_async({"types": ["charge.updated"], "created": {"lt": paid.created + 1800}})
+    missed = await v1.events.list_async({"delivery_success": False})
+    fine = await v1.events.list_async({"delivery_success": True})
+
+    assert [event.type for event in two.data] == ["charge.succeeded", "payment_intent.created"]
+    assert new.data == []
+    assert [event.type for event in late.data] == ["charge.updated"], "at its own time, not at the jump's end"
+    assert [event.type for event in missed.data] == [
+        "charge.updated",
+        "payment_intent.succeeded",
+        "charge.succeeded",
+    ]
+    assert [event.type for event in fine.data] == ["payment_intent.created"], "nobody had asked for it"
+    with pytest.raises(stripe.InvalidRequestError):
+        await v1.events.list_async({"types": ["charge.updated"], "type": "charge.updated"})
+    with pytest.raises(stripe.InvalidRequestError):
+        await v1.events.list_async({"types": [f"charge.{n}" for n in range(21)]})
+
+
+async def test_an_event_names_the_request_behind_it_or_none(sandbox: Running) -> None:
+    intent = await sandbox.intent()
+    paid = await sandbox.stripe.v1.payment_intents.confirm_async(
+        intent.id, {"payment_method": "pm_card_visa"}, {"idempotency_key": "deposit:1:confirm:1"}
+    )
+    await sandbox.control("/clock", advance_seconds=1)
+
+    events = {event.type: event for event in (await sandbox.stripe.v1.events.list_async()).data}
+
+    asked, automatic = events["payment_intent.succeeded"].request, events["charge.updated"].request
+    assert asked is not None
+    assert asked.idempotency_key == "deposit:1:confirm:1"
+    assert paid.last_response is not None
+    assert asked.id == paid.last_response.request_id
+    assert automatic is not None
+    assert (automatic.id, automatic.idempotency_key) == (None, None)
+    assert events["charge.updated"].data.to_dict()["previous_attributes"] == {"balance_transaction": None}
+    assert "previous_attributes" not in events["charge.succeeded"].data.to_dict()
+
+
+async def test_events_are_read_for_thirty_days(sandbox: Running) -> None:
+    await sandbox.intent()
+    [event] = (await sandbox.stripe.v1.events.list_async()).data
+    await sandbox.control("/clock", advance_seconds=29 * 86_400)
+    assert (await sandbox.stripe.v1.events.retrieve_async(event.id)).id == event.id
+
+    await sandbox.control("/clock", advance_seconds=86_401)
+
+    assert (await sandbox.stripe.v1.events.list_async()).data == []
+    with pytest.raises(stripe.InvalidRequestError) as refusal:
+        await sandbox.stripe.v1.events.retrieve_async(event.id)
+    assert (refusal.value.http_status, refusal.value.code) == (404, "resource_missing")
+    assert [one["id"] for one in (await sandbox.state())["objects"]["event"]] == [event.id]

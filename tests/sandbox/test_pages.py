@@ -1,5 +1,7 @@
 """What a person sees."""
 
+import re
+
 import pytest
 
 from tests.sandbox.running import Running
@@ -61,6 +63,53 @@ async def test_a_person_answers_the_bank_and_comes_back(sandbox: Running) -> Non
     assert "Paid" in (await sandbox.http.get(page)).text
 
 
+async def test_a_person_saves_a_card(sandbox: Running) -> None:
+    customer = await sandbox.stripe.v1.customers.create_async({"name": "Ada"})
+    intent = await sandbox.stripe.v1.setup_intents.create_async({"customer": customer.id})
+    page = f"/setup/{intent.client_secret}"
+    shown = await sandbox.http.get(page)
+    assert "Nothing is paid now." in shown.text
+    await sandbox.http.post(page, data={"card": "pm_card_chargeDeclined"})
+    assert "Your card was declined." in (await sandbox.http.get(page)).text
+    asked = await sandbox.http.post(page, data={"card": "pm_card_authenticationRequiredOnSetup"})
+    challenge = asked.headers["location"]
+    assert "is it you who saves this card?" in (await sandbox.http.get(challenge)).text
+
+    back = await sandbox.http.post(challenge, data={"outcome": "accept"})
+
+    assert back.headers["location"] == page
+    done = await sandbox.http.get(page)
+    assert "The card is saved." in done.text
+    assert "<button" not in done.text
+    cards = await sandbox.stripe.v1.customers.payment_methods.list_async(customer.id)
+    assert len(cards.data) == 1
+
+
+async def test_every_card_offered_does_what_it_says(sandbox: Running) -> None:
+    """Each button once; none is unknown, and none needs JavaScript."""
+    for kind, make in (("pay", sandbox.intent), ("setup", sandbox.setup)):
+        form = await sandbox.http.get(f"/{kind}/{(await make()).client_secret}")
+        offered = re.findall(r'name="card" value="(\w+)"', form.text)
+        assert len(offered) >= 5
+        assert "<script" not in form.text
+        for card in offered:
+            answer = await sandbox.http.post(f"/{kind}/{(await make()).client_secret}", data={"card": card})
+            assert answer.status_code == 303, card
+
+
+async def test_what_is_canceled_is_told(sandbox: Running) -> None:
+    intent = await sandbox.intent()
+    await sandbox.stripe.v1.payment_intents.cancel_async(intent.id)
+    page = f"/pay/{intent.client_secret}"
+
+    for answer in (
+        await sandbox.http.get(page),
+        await sandbox.http.post(page, data={"card": "pm_card_visa"}),
+    ):
+        assert "This was canceled." in answer.text
+        assert "<button" not in answer.text
+
+
 async def test_a_wrong_card_is_told(sandbox: Running) -> None:
     intent = await sandbox.intent()
 
@@ -70,8 +119,10 @@ async def test_a_wrong_card_is_told(sandbox: Running) -> None:
     assert "&lt;pm&gt;" in answer.text
 
 
-@pytest.mark.parametrize("path", ["/pay/pi_1_secret_2", "/pay/x", "/3ds/pi_1/x"])
+@pytest.mark.parametrize("path", ["/pay/pi_1_secret_2", "/pay/x", "/setup/x", "/3ds/pi_1/x"])
 async def test_a_guess_finds_nothing(sandbox: Running, path: str) -> None:
-    await sandbox.intent()
+    intent = await sandbox.intent()
 
     assert (await sandbox.http.get(path)).status_code == 404
+    for other in (f"/setup/{intent.client_secret}", f"/3ds/{intent.id}/"):
+        assert (await sandbox.http.get(other)).status_code == 404

@@ -365,6 +365,10 @@ async def test_a_browser_confirms_with_the_client_secret(sandbox: Running) -> No
 
         assert paid.status == "succeeded"
         assert "metadata" not in paid.to_dict()
+        with pytest.raises(stripe.InvalidRequestError) as again:
+            await browser.v1.payment_intents.confirm_async(intent.id, given)
+        assert again.value.code == "payment_intent_unexpected_state"
+        assert "deposit_id" not in str(again.value.http_body)
         with pytest.raises(stripe.InvalidRequestError):
             await browser.v1.payment_intents.retrieve_async(intent.id, {"client_secret": "pi_x_secret_y"})
         with pytest.raises(stripe.InvalidRequestError):

@@ -212,6 +212,39 @@ async def test_an_open_one_is_canceled_once(sandbox: Running, ada: str, state: s
         assert caught.value.error.setup_intent.id == intent.id
 
 
+async def test_each_attempt_is_written_down(sandbox: Running, ada: str) -> None:
+    """Waiting, given up, and another one after it."""
+    v1 = sandbox.stripe.v1
+    latest: Any = {"expand": ["latest_attempt"]}
+    asked = await sandbox.setup(
+        customer=ada, confirm=True, payment_method="pm_card_authenticationRequired", **latest
+    )
+    assert isinstance(asked.latest_attempt, stripe.SetupAttempt)
+    assert asked.latest_attempt.status == "requires_action"
+    with pytest.raises(stripe.CardError):
+        await sandbox.confirm_setup(asked.id, "pm_card_chargeDeclined")
+    declined = (await v1.setup_intents.retrieve_async(asked.id, latest)).latest_attempt
+    assert isinstance(declined, stripe.SetupAttempt)
+    assert (declined.status, declined.id == asked.latest_attempt.id) == ("failed", False)
+    again = await sandbox.confirm_setup(asked.id, "pm_card_authenticationRequired")
+
+    await v1.setup_intents.cancel_async(asked.id)
+
+    attempts = (await sandbox.state())["objects"]["setup_attempt"]
+    assert [attempt["status"] for attempt in attempts] == ["abandoned", "failed", "abandoned"]
+    assert attempts[-1]["id"] == again.latest_attempt
+
+
+async def test_another_card_gives_up_the_attempt_before_it(sandbox: Running, ada: str) -> None:
+    asked = await sandbox.setup(customer=ada, confirm=True, payment_method="pm_card_authenticationRequired")
+
+    changed = await sandbox.stripe.v1.setup_intents.update_async(asked.id, {"payment_method": "pm_card_visa"})
+
+    assert (changed.status, changed.next_action) == ("requires_confirmation", None)
+    [attempt] = (await sandbox.state())["objects"]["setup_attempt"]
+    assert attempt["status"] == "abandoned"
+
+
 async def test_what_succeeded_is_not_canceled_but_labelled(sandbox: Running, ada: str) -> None:
     saved = await sandbox.setup(customer=ada, confirm=True, payment_method="pm_card_visa")
 

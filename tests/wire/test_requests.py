@@ -215,3 +215,17 @@ def assert_refused(response: httpx.Response, code: str) -> None:
     assert "data" not in body
     assert [error["extensions"]["code"] for error in body["errors"]] == [code] * len(body["errors"])
     assert body["errors"]
+
+
+async def test_data_that_asks_for_patience_says_so_in_a_header(client: httpx.AsyncClient) -> None:
+    response = await client.post(PATH, json={"query": "{ toldToWait }"})
+    assert (response.status_code, response.headers["retry-after"]) == (200, "7")
+    assert response.json() == {"data": {"toldToWait": "as data"}}
+    assert "retry-after" not in (await client.post(PATH, json={"query": "{ hello }"})).headers
+
+
+async def test_a_header_makes_nobody_somebody_else(client: httpx.AsyncClient) -> None:
+    """uvicorn would believe it of every caller on this machine; whom to trust is the product's to say."""
+    headers = {"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
+    response = await client.post(PATH, json={"query": "{ client }"}, headers=headers)
+    assert response.json() == {"data": {"client": "127.0.0.1"}}

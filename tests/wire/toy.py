@@ -52,6 +52,8 @@ class Context:
     serial: int
     viewer: str | None
     token_expires_at: datetime | None
+    client: str = ""
+    retry_after_s: int = 0
 
 
 _serials = itertools.count(1)
@@ -61,9 +63,9 @@ watching: set[str] = set()
 
 async def make_context(connection: HTTPConnection[Any], authorization: str | None) -> Context:
     """`Bearer ada` is Ada, `brief` is Ada for a second, `busy` is Ada in haste, `crash` is a bug of ours."""
-    del connection
     if authorization is None:
-        return Context(next(_serials), None, None)
+        client = connection.client.host if connection.client else ""
+        return Context(next(_serials), None, None, client)
     if authorization == "Bearer crash":
         raise RuntimeError(SECRET)
     if authorization == "Bearer brief":
@@ -97,6 +99,15 @@ class Query:
     @strawberry.field
     def serial(self, info: strawberry.Info) -> int:
         return int(info.context.serial)
+
+    @strawberry.field
+    def client(self, info: strawberry.Info) -> str:
+        return str(info.context.client)
+
+    @strawberry.field
+    def told_to_wait(self, info: strawberry.Info) -> str:
+        info.context.retry_after_s = 7
+        return "as data"
 
     @strawberry.field
     def secret(self, info: strawberry.Info) -> str:
