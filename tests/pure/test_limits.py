@@ -20,6 +20,7 @@ def settings(**values: Any) -> Settings:
         "stripe_connect_webhook_secrets": "whsec_pure",
         "jwt_keys": "pure:a-secret",
         "data_keys": Fernet.generate_key().decode(),
+        "checkpoint_key": Fernet.generate_key().decode(),
     }
     return Settings(_env_file=None, **needed | values)
 

@@ -15,6 +15,7 @@ NEEDED: dict[str, Any] = {
     "stripe_connect_webhook_secrets": "whsec_2",
     "jwt_keys": "test:a-secret-of-the-tests-32-bytes-long",
     "data_keys": Fernet.generate_key().decode(),
+    "checkpoint_key": Fernet.generate_key().decode(),
 }
 
 
