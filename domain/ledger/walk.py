@@ -37,10 +37,10 @@ class Settled:
 
 
 def read_entry(row: Row) -> Entry:
-    """Raises ValueError, KeyError, TypeError for what is no entry, or has no entry's id."""
+    """Raises ValueError, KeyError, TypeError for what is no entry, or has no entry's id or time."""
     entry = entry_of(row)
-    if not isinstance(entry.id, str):
-        raise TypeError(f"not an id: {entry.id!r}")
+    if not isinstance(entry.id, str) or not isinstance(entry.created_at, datetime):
+        raise TypeError(f"not an id and an instant: {entry.id!r}, {entry.created_at!r}")
     made_at(PREFIX, entry.id)
     return entry
 

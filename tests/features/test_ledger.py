@@ -15,6 +15,7 @@ from ulid import ULID
 from domain import ledger
 from domain.kernel.database import Row, Tx
 from domain.kernel.errors import BadRequest, InsufficientFunds
+from domain.kernel.ids import new_id
 from domain.kernel.money import MINOR_UNITS_MAX, Money
 from domain.kernel.pages import Page, PageRequest
 from domain.ledger import (
@@ -315,15 +316,16 @@ async def statement(house: House, wallet: Wallet) -> Statement:
     state = WalletState(id=wallet.id, currency=wallet.currency)
     entries, lines = [], []
     for number in range(LINES):
+        created_at = FIRST_AT + timedelta(seconds=number // 10)
         entry = Entry(
-            id=f"ent_{number:04}",
+            id=new_id("ent", at=created_at),
             ref=f"step:{number}",
             kind=KINDS[number % 3],
             currency="USD",
             postings=(Posting(STRIPE, Account.available(wallet.id), 1 + number),),
             operation="adj_of_a_test",
             actor="admin",
-            created_at=FIRST_AT + timedelta(seconds=number // 10),
+            created_at=created_at,
         ).sealed()
         state, line = ledger.apply(state, entry)
         entries.append({**entry.fields(), "hash": entry.hash})
@@ -332,6 +334,7 @@ async def statement(house: House, wallet: Wallet) -> Statement:
     await house.collection("statement_lines").insert_many(lines)
     balance = {name: getattr(state, name) for name in ("available", "seq", "head", "last_at")}
     await house.collection("wallets").update_one({"_id": wallet.id}, {"$set": balance})
+    await house.chore("checkpoint")
     assert await house.ledger_is_sound()
     await post(house, credit(await ledger.open_wallet("usr_eve", "USD"), 1))
     return Statement(wallet, lines[::-1])

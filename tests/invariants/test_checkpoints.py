@@ -1,6 +1,9 @@
 """Checkpoints: what is taken away from what was signed, slipped into it or changed in it is found."""
 
 import asyncio
+import base64
+import hashlib
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -8,7 +11,9 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pymongo.errors import DuplicateKeyError
+from ulid import ULID
 
 from domain import ledger, reconciliation
 from domain.kernel.database import Row, Tx
@@ -111,6 +116,24 @@ async def test_an_auditor_needs_a_public_key_and_no_secret(books: Books) -> None
     with pytest.raises(ValueError, match="cannot sign"):
         await ledger.make_checkpoint(auditor)
     assert len(await checkpoints(house)) == 3
+
+
+async def test_an_auditor_needs_no_code_of_ours(books: Books) -> None:
+    """As docs/ledger.md tells them."""
+    rows = await books.house.collection("entries").find({}).sort("_id", 1).to_list()
+    for checkpoint in await checkpoints(books.house):
+        cut = f"ent_{str(ULID.from_datetime(checkpoint['cut_at']))[:10]}{'0' * 16}"
+        covered = [row for row in rows if row["_id"] < cut]
+        chained = "0" * 64
+        for row in covered:
+            chained = hashlib.sha256((chained + row["hash"]).encode()).hexdigest()
+        assert (checkpoint["entries"], checkpoint["digest"]) == (len(covered), chained)
+        signature = base64.urlsafe_b64decode(checkpoint.pop("signature"))
+        for name in ("cut_at", "made_at"):
+            checkpoint[name] = checkpoint[name].strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        text = json.dumps(checkpoint, sort_keys=True, separators=(",", ":"))
+        public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(checkpoint["key"]))
+        public.verify(signature, hashlib.sha256(text.encode()).hexdigest().encode())
 
 
 async def test_there_is_one_a_day_however_many_make_it(books: Books) -> None:

@@ -306,6 +306,8 @@ ENTRIES = [
     found("2 entry is well formed", "three", lambda b: b.change_entry(postings=postings("10"))),
     found("2 entry is well formed", "three", lambda b: b.change_entry(postings=postings(1, "nowhere"))),
     found("2 entry is well formed", "three", lambda b: b.change_entry(kind="GIFT")),
+    found("2 entry is well formed", "three", lambda b: b.change_entry(created_at="yesterday")),
+    found("2 entry is well formed", "three", lambda b: b.forge_entry(created_at=7)),
     found("2 entry is well formed", "three", lambda b: b.change_entry(postings=[{"amount": 1}])),
     found(
         "2 entry is well formed",
