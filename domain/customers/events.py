@@ -1,4 +1,4 @@
-"""Stripe's customer.updated: somebody, here or in the dashboard, may have named another default card."""
+"""Stripe's customer.updated and customer.deleted: here or in the dashboard, somebody changed a Customer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 
 from domain import gateway
 from domain.customers import reads, service
+from domain.gateway import Attempt
 from domain.inbox import WebhookEvent
 from domain.kernel.database import Tx
 from domain.runtime import Runtime
@@ -14,14 +15,19 @@ from domain.runtime import Runtime
 
 @dataclass(frozen=True)
 class CustomerFact:
+    """`successor`: the question by which another one is made, of a person whose Customer is deleted."""
+
     customer: gateway.Customer
     observed_at: datetime
+    successor: Attempt | None
 
 
 async def gather(runtime: Runtime, payload: Mapping[str, Any]) -> CustomerFact:
     """The customer as it is: the event may be old."""
     observed_at = runtime.now()
-    return CustomerFact(await runtime.gateway.customer(payload["data"]["object"]["id"]), observed_at)
+    customer = await runtime.gateway.customer(payload["data"]["object"]["id"])
+    successor = await service.successor(runtime, customer.id) if customer.deleted else None
+    return CustomerFact(customer, observed_at, successor)
 
 
 async def apply(tx: Tx, _runtime: Runtime, _event: WebhookEvent, fact: CustomerFact) -> str:
@@ -29,5 +35,8 @@ async def apply(tx: Tx, _runtime: Runtime, _event: WebhookEvent, fact: CustomerF
     if owner is None:
         # No money and no card of ours is at stake: another system may keep its customers at this account.
         return "not ours"
-    await service.record(tx, owner, fact.customer, observed_at=fact.observed_at)
+    if fact.successor is not None:
+        await service.replace(tx, owner, fact.customer.id, fact.successor)
+    else:
+        await service.record(tx, owner, fact.customer, observed_at=fact.observed_at)
     return owner

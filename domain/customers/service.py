@@ -40,6 +40,29 @@ async def record(tx: Tx, user_id: str, told: gateway.Customer, *, observed_at: d
     )
 
 
+async def successor(runtime: Runtime, stripe_id: str) -> Attempt | None:
+    """The next question, for the person whose Customer this was; None when it was nobody's."""
+    owner = await reads.owner_of(stripe_id)
+    customer = None if owner is None else await reads.find(owner)
+    return None if customer is None else await _following(runtime, customer)
+
+
+async def replace(tx: Tx, user_id: str, stripe_id: str, attempt: Attempt) -> None:
+    """Forget a Customer that is deleted at Stripe: whoever needs one next has another made."""
+    await Customer.get_pymongo_collection().update_one(
+        {"_id": user_id, "stripe_id": stripe_id},
+        {
+            "$set": {
+                "stripe_id": None,
+                "default_method": None,
+                "attempt": attempt.model_dump(),
+                "lease_until": None,
+            }
+        },
+        session=tx.session,
+    )
+
+
 async def _intend(runtime: Runtime, user_id: str) -> Customer:
     """Write down what will be asked, under which key, before it is asked."""
     now = runtime.now()
@@ -60,6 +83,11 @@ async def _attempt(runtime: Runtime, user_id: str, number: int) -> Attempt:
     }
     key = f"customer:{user_id}:create:{number}"
     return Attempt.make(key, parameters, cipher=runtime.cipher, now=runtime.now())
+
+
+async def _following(runtime: Runtime, customer: Customer) -> Attempt:
+    number = int(customer.attempt.key.rpartition(":")[2])
+    return await _attempt(runtime, customer.id, number + 1)
 
 
 async def _ask(runtime: Runtime, customer: Customer) -> str | None:
@@ -87,10 +115,10 @@ async def _ask(runtime: Runtime, customer: Customer) -> str | None:
         )
     except (KeySpent, Refused):
         # Decided, and Stripe would only repeat itself: whoever asks next takes a new key.
-        spent = customer.attempt.key
-        following = await _attempt(runtime, customer.id, int(spent.rpartition(":")[2]) + 1)
+        following = await _following(runtime, customer)
         await customers.update_one(
-            {"_id": customer.id, "attempt.key": spent}, {"$set": {"attempt": following.model_dump()}}
+            {"_id": customer.id, "attempt.key": customer.attempt.key},
+            {"$set": {"attempt": following.model_dump()}},
         )
         raise
     if stripe_id is not None:

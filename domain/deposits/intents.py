@@ -135,8 +135,10 @@ async def _ask(runtime: Runtime, deposit: Deposit, customer: str) -> Deposit | N
         return await runtime.gateway.create_payment_intent(attempt, lease_until=lease_until)
 
     async def find(attempt: Attempt) -> PaymentIntent | None:
+        # The Customer that was named then: another may have taken its place.
+        asked_for = attempt.parameters(runtime.cipher)["customer"]
         return await runtime.gateway.find_payment_intent(
-            customer=customer, since=attempt.made_at - CLOCK_SLACK, metadata={"deposit_id": deposit.id}
+            customer=asked_for, since=attempt.made_at - CLOCK_SLACK, metadata={"deposit_id": deposit.id}
         )
 
     observed_at = runtime.now()

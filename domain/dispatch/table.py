@@ -33,7 +33,7 @@ HANDLERS: Final[Mapping[tuple[Endpoint, str], Handler]] = {
         ),
         ("payment_method", ("attached", "detached", "updated", "automatically_updated"), _PAYMENT_METHOD),
         ("setup_intent", ("succeeded",), _PAYMENT_METHOD),
-        ("customer", ("updated",), _CUSTOMER),
+        ("customer", ("updated", "deleted"), _CUSTOMER),
         ("refund", ("created", "updated", "failed"), _REFUND),
     )
     for change in changes

@@ -92,6 +92,7 @@ class Customer:
     id: str
     default_payment_method: str | None
     metadata: Mapping[str, str]
+    deleted: bool
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> "Customer":
@@ -101,6 +102,7 @@ class Customer:
             id=raw["id"],
             default_payment_method=_id_of(settings.get("default_payment_method")),
             metadata=dict(raw.get("metadata") or {}),
+            deleted=raw.get("deleted") is True,
         )
 
 

@@ -611,3 +611,23 @@ async def test_only_what_was_saved_for_its_owner_is_remembered(house: House, ada
     await methods.remember(house.runtime, ada.id, "pm_unknown")
 
     assert await house.count("payment_methods") == 0
+
+
+async def test_a_customer_deleted_at_stripe_is_followed_by_another(house: House, ada: Person) -> None:
+    await house.save_card(ada)
+    [first] = await house.stripe.objects("customer")
+    await house.stripe.request("DELETE", f"/v1/customers/{first['id']}")
+    [deleted] = [e for e in await house.stripe.objects("event") if e["type"] == "customer.deleted"]
+    await done(house, deleted)
+
+    deposit = await ada.deposits(usd=25_00)
+    await house.pay(deposit)
+    assert (await house.settled(ada, deposit))["status"] == "SUCCEEDED"
+
+    assert await ada.cards() == []
+    [second] = [c for c in await house.stripe.objects("customer") if not c.get("deleted")]
+    assert second["metadata"] == {"user_id": ada.id}
+    await house.deliver(deleted)
+    await done(house, deleted)
+    assert (await ada.create_setup_intent())["userErrors"] == []
+    assert [c["id"] for c in await house.stripe.objects("customer") if not c.get("deleted")] == [second["id"]]
