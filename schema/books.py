@@ -21,6 +21,9 @@ class LedgerReport:
     entries: int = strawberry.field(description="How many journal entries were checked.")
     ok: bool = strawberry.field(description="True when there is no violation.")
     violations: list[LedgerViolation] = strawberry.field(description="What does not hold.")
+    unchecked: list[str] = strawberry.field(
+        description="Invariants that could not be looked at now, and why: nothing is known of them."
+    )
 
     @classmethod
     def of(cls, report: ledger.Report) -> "LedgerReport":
@@ -29,6 +32,7 @@ class LedgerReport:
             wallets=report.wallets,
             entries=report.entries,
             ok=report.ok,
+            unchecked=report.unchecked,
             violations=[
                 LedgerViolation(
                     invariant=violation.invariant,

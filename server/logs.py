@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import orjson
 import structlog
@@ -25,7 +25,7 @@ _HIDDEN_TEXTS: Final = re.compile(
 _QUIET: Final = ("stripe", "httpx", "httpcore", "pymongo", "uvicorn.access", "arq", "asyncio")
 
 
-def configure(level: str) -> None:
+def configure(level: str, stream: TextIO = sys.stdout) -> None:
     """Send structlog's and the standard library's records the same way. Once a process."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -41,7 +41,7 @@ def configure(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

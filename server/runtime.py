@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from domain import customers, deposits, identity, inbox, ledger, methods
+from domain import customers, deposits, identity, inbox, ledger, methods, treasury
 from domain.gateway import GatewayConfig, StripeGateway
 from domain.identity import TokenIssuer
 from domain.kernel.cipher import Cipher
@@ -26,6 +26,7 @@ DOCUMENTS: Final = (
     *customers.DOCUMENTS,
     *methods.DOCUMENTS,
     *deposits.DOCUMENTS,
+    *treasury.DOCUMENTS,
 )
 # What subscriptions watch.
 WATCHED: Final = ("deposits", "wallets")

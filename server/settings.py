@@ -98,6 +98,7 @@ class Settings(BaseSettings):
 
     lease_seconds: float = Field(default=15, gt=0)
     sweep_interval_seconds: float = Field(default=60, gt=0)
+    backfill_interval_seconds: float = Field(default=600, gt=0)
     webhook_retry_delays_seconds: Seconds = (5, 30, 120, 600, 1800, 7200, 21600)
 
     @field_validator("currencies")
@@ -184,6 +185,7 @@ class Settings(BaseSettings):
             lease=timedelta(seconds=self.lease_seconds),
             lookup_wait=timedelta(seconds=self.lookup_wait_seconds),
             recheck=timedelta(seconds=self.sweep_interval_seconds),
+            backfill_interval=timedelta(seconds=self.backfill_interval_seconds),
             webhook_retry_delays=tuple(timedelta(seconds=s) for s in self.webhook_retry_delays_seconds),
         )
 

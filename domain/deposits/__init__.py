@@ -1,6 +1,7 @@
 """Money in, by card."""
 
 from domain.deposits import audit, events
+from domain.deposits.bookings import Booking, booking_of_charge, booking_of_refund, booking_of_return
 from domain.deposits.cancellation import Canceled, cancel
 from domain.deposits.documents import MACHINE, Deposit, DepositStatus, Receipt, ReviewOutcome
 from domain.deposits.intents import settle
@@ -22,6 +23,7 @@ DOCUMENTS = (Deposit,)
 __all__ = [
     "DOCUMENTS",
     "MACHINE",
+    "Booking",
     "Canceled",
     "CreateDeposit",
     "Created",
@@ -32,6 +34,9 @@ __all__ = [
     "Resolved",
     "ReviewOutcome",
     "audit",
+    "booking_of_charge",
+    "booking_of_refund",
+    "booking_of_return",
     "cancel",
     "claim_next",
     "client_secret",

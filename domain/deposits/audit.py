@@ -1,6 +1,7 @@
 """Invariant 6 for deposits: their states and their entries agree."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Set
 from typing import Final
 
 from domain.deposits.documents import Deposit, DepositStatus, Receipt, ReviewOutcome
@@ -22,20 +23,26 @@ async def _deposits_have_entries(report: Report) -> None:
     """What was received is in the wallet, or outside of every wallet until a person decides."""
     criteria = {"$or": [{"status": {"$in": list(_REVIEWED)}}, {"receipts.0": {"$exists": True}}]}
     async for rows in batched(Deposit.get_pymongo_collection().find(criteria)):
-        entries: dict[str, dict[str, Row]] = {row["_id"]: {} for row in rows}
-        async for entry in EntryRecord.get_pymongo_collection().find({"operation": {"$in": list(entries)}}):
+        deposits = [parse(Deposit, row) for row in rows]
+        entries: dict[str, dict[str, Row]] = defaultdict(dict)
+        # What was read from Stripe's balance before anybody knew whose it is came under its intent.
+        intents = [receipt.payment_intent_id for deposit in deposits for receipt in deposit.receipts]
+        operations = {"operation": {"$in": [*(deposit.id for deposit in deposits), *intents]}}
+        async for entry in EntryRecord.get_pymongo_collection().find(operations):
             entries[entry["operation"]][entry["ref"]] = entry
-        for row in rows:
-            _check_deposit(report, parse(Deposit, row), entries[row["_id"]])
+        for deposit in deposits:
+            read = {receipt.payment_intent_id for receipt in deposit.receipts} & entries.keys()
+            _check_deposit(report, deposit, entries[deposit.id], read)
 
 
-def _check_deposit(report: Report, deposit: Deposit, entries: Mapping[str, Row]) -> None:
+def _check_deposit(report: Report, deposit: Deposit, entries: Mapping[str, Row], read: Set[str]) -> None:
+    """`read`: the intents whose money was booked before anybody knew whose it is."""
     if deposit.status is DepositStatus.SUCCEEDED:
         report.expect(_INVARIANT, deposit.id, deposit.received, _credited(deposit, entries))
     if deposit.status is DepositStatus.NEEDS_REVIEW and not deposit.receipts:
         report.expect(_INVARIANT, deposit.id, "an entry in platform:unexplained", sorted(entries))
     for receipt in deposit.receipts:
-        _check_receipt(report, deposit, receipt, entries)
+        _check_receipt(report, deposit, receipt, entries, came=receipt.payment_intent_id not in read)
 
 
 async def _entries_have_deposits(report: Report) -> None:
@@ -74,10 +81,12 @@ def _credited(deposit: Deposit, entries: Mapping[str, Row]) -> int | None:
     return sum(amounts) if amounts else None
 
 
-def _check_receipt(report: Report, deposit: Deposit, receipt: Receipt, entries: Mapping[str, Row]) -> None:
-    """It came by one entry, comes back by one, and leaves by one."""
+def _check_receipt(
+    report: Report, deposit: Deposit, receipt: Receipt, entries: Mapping[str, Row], *, came: bool
+) -> None:
+    """It came by one entry (`came`: of the deposit's), comes back by one, and leaves by one."""
     intent = receipt.payment_intent_id
-    steps = [deposit.review_ref("unexplained", intent)]
+    steps = [deposit.review_ref("unexplained", intent)] if came else []
     if receipt.returned is not None:
         steps.append(deposit.review_ref("returned", intent, receipt.returned))
     resolved = deposit.review_ref("resolved", intent, receipt.returned)

@@ -15,6 +15,8 @@ from domain.kernel.operations import Actor, Failure, move
 from domain.ledger import Account, AlreadyPosted, Kind, NewEntry, Platform, Posted, Posting
 
 S = DepositStatus
+_STRIPE: Final = Account.platform(Platform.STRIPE)
+_UNEXPLAINED: Final = Account.platform(Platform.UNEXPLAINED)
 _STATUSES: Final = {
     "requires_payment_method": S.REQUIRES_PAYMENT,
     "requires_confirmation": S.REQUIRES_PAYMENT,
@@ -44,15 +46,25 @@ async def find_by_id(tx: Tx, deposit_id: str | None) -> Deposit | None:
 
 
 async def record(
-    tx: Tx, deposit: Deposit, intent: PaymentIntent, *, observed_at: datetime, actor: Actor, cipher: Cipher
+    tx: Tx,
+    deposit: Deposit,
+    intent: PaymentIntent,
+    *,
+    observed_at: datetime,
+    actor: Actor,
+    cipher: Cipher,
+    settled_as: Money | None = None,
 ) -> Deposit:
     """Write what Stripe says of `intent`. The same fact again, or an older one, changes nothing.
 
     Money that was received is posted, whatever the state: to the wallet when it is what was agreed, else to
-    platform:unexplained for a person to judge.
+    platform:unexplained for a person to judge. `settled_as`: what it became in Stripe's balance, once known.
     """
     if intent.status == "succeeded":
-        return await _received(tx, deposit, intent, observed_at=observed_at, actor=actor)
+        as_received = settled_as in (None, intent.received)
+        return await _received(
+            tx, deposit, intent, as_received=as_received, observed_at=observed_at, actor=actor
+        )
     status = _status(intent)
     if status is None:
         tx.after_commit.append(
@@ -74,14 +86,20 @@ async def record(
 
 
 async def _received(
-    tx: Tx, deposit: Deposit, intent: PaymentIntent, *, observed_at: datetime, actor: Actor
+    tx: Tx,
+    deposit: Deposit,
+    intent: PaymentIntent,
+    *,
+    as_received: bool,
+    observed_at: datetime,
+    actor: Actor,
 ) -> Deposit:
     """Stripe was paid: to the owner's wallet, once, with what was received."""
     known = deposit.payment_intent_id in (None, intent.id)
     if deposit.status is S.SUCCEEDED and known:
         return deposit
     agreed = (intent.received.amount, intent.received.currency) == (deposit.amount, deposit.currency)
-    if not (known and agreed):
+    if not (known and agreed and as_received):
         return await _unexplained(tx, deposit, intent, observed_at=observed_at, actor=actor)
     settled = await move(
         tx,
@@ -99,7 +117,7 @@ async def _received(
     )
     wallet = Account.available(deposit.wallet)
     ref = f"deposit:{deposit.id}:succeeded"
-    await _book(tx, deposit, intent.received, ref=ref, destination=wallet, actor=actor)
+    await _book(tx, deposit, intent, ref=ref, destination=wallet, actor=actor)
     return settled
 
 
@@ -108,9 +126,13 @@ async def _unexplained(
 ) -> Deposit:
     """Paid, but not what was agreed: the money is booked at once, and a person says whose it is."""
     ref = deposit.review_ref("unexplained", intent.id)
-    unexplained = Account.platform(Platform.UNEXPLAINED)
-    posted = await _book(tx, deposit, intent.received, ref=ref, destination=unexplained, actor=actor)
-    if isinstance(posted, AlreadyPosted):
+    if await ledger.has_entries(tx, intent.id):
+        # It is there already, since Stripe's balance was read.
+        known = any(receipt.payment_intent_id == intent.id for receipt in deposit.receipts)
+    else:
+        posted = await _book(tx, deposit, intent, ref=ref, destination=_UNEXPLAINED, actor=actor)
+        known = isinstance(posted, AlreadyPosted)
+    if known:
         return deposit
     tx.after_commit.append(
         partial(alert, "DEPOSIT_NEEDS_REVIEW", deposit=deposit.id, payment_intent=intent.id)
@@ -127,7 +149,7 @@ async def _unexplained(
         deposit,
         S.NEEDS_REVIEW,
         actor=actor,
-        reason="paid with another amount, currency or intent than agreed",
+        reason="paid, or settled, with another amount, currency or intent than agreed",
         changes={
             **changes,
             "payment_intent_id": deposit.payment_intent_id or intent.id,
@@ -139,17 +161,21 @@ async def _unexplained(
 
 
 async def _book(
-    tx: Tx, deposit: Deposit, received: Money, *, ref: str, destination: Account, actor: Actor
+    tx: Tx, deposit: Deposit, intent: PaymentIntent, *, ref: str, destination: Account, actor: Actor
 ) -> Posted | AlreadyPosted:
-    """What Stripe received moves from platform:stripe to `destination`, once for each ref."""
-    stripe = Account.platform(Platform.STRIPE)
+    """What Stripe received moves from platform:stripe to `destination`, once for each ref.
+
+    If Stripe's balance was read before anybody knew whose it is, it has left platform:stripe already.
+    """
+    received = intent.received
+    source = _UNEXPLAINED if await ledger.has_entries(tx, intent.id) else _STRIPE
     return await ledger.post(
         tx,
         NewEntry(
             ref=ref,
             kind=Kind.DEPOSIT,
             currency=received.currency,
-            postings=[Posting(stripe, destination, received.amount)],
+            postings=[Posting(source, destination, received.amount)],
             operation=deposit.id,
             actor=actor.value,
         ),

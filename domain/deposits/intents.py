@@ -38,17 +38,34 @@ async def ensure(runtime: Runtime, deposit: Deposit) -> Deposit:
     return deposit
 
 
-async def settle(runtime: Runtime, intent: PaymentIntent, *, observed_at: datetime, actor: Actor) -> None:
-    """Write what Stripe says of `intent` to its deposit, in one transaction. Safe to call again."""
+async def settle(
+    runtime: Runtime,
+    intent: PaymentIntent,
+    *,
+    observed_at: datetime,
+    actor: Actor,
+    settled_as: Money | None = None,
+) -> Deposit | None:
+    """Write what Stripe says of `intent` to its deposit, if it has one, in one transaction. Safe to repeat.
 
-    async def work(tx: Tx) -> None:
+    `settled_as`: what it became in Stripe's balance, for who knows.
+    """
+
+    async def work(tx: Tx) -> Deposit | None:
         deposit = await facts.find_for(tx, intent)
-        if deposit is not None:
-            await facts.record(
-                tx, deposit, intent, observed_at=observed_at, actor=actor, cipher=runtime.cipher
-            )
+        if deposit is None:
+            return None
+        return await facts.record(
+            tx,
+            deposit,
+            intent,
+            observed_at=observed_at,
+            actor=actor,
+            cipher=runtime.cipher,
+            settled_as=settled_as,
+        )
 
-    await runtime.database.transact(work)
+    return await runtime.database.transact(work)
 
 
 async def abandon(runtime: Runtime, deposit_id: str) -> Deposit:

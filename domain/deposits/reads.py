@@ -25,6 +25,12 @@ async def get(deposit_id: str, tx: Tx | None = None) -> Deposit:
     return parse(Deposit, row)
 
 
+async def find_by_intent(payment_intent_id: str) -> Deposit | None:
+    collection = Deposit.get_pymongo_collection()
+    row = await collection.find_one({"payment_intent_id": payment_intent_id})
+    return None if row is None else parse(Deposit, row)
+
+
 async def find_many(deposit_ids: Sequence[str]) -> dict[str, Deposit]:
     rows = await Deposit.get_pymongo_collection().find({"_id": {"$in": list(deposit_ids)}}).to_list()
     return {row["_id"]: parse(Deposit, row) for row in rows}

@@ -13,13 +13,23 @@ from domain.gateway.errors import (
     StripeTrouble,
     Unknown,
 )
-from domain.gateway.objects import Customer, PaymentError, PaymentIntent, PaymentMethod, Refund
+from domain.gateway.objects import (
+    Balance,
+    BalanceTransaction,
+    Customer,
+    PaymentError,
+    PaymentIntent,
+    PaymentMethod,
+    Refund,
+)
 from domain.gateway.signatures import BadDelivery, verified_event
 
 __all__ = [
     "API_VERSION",
     "Attempt",
     "BadDelivery",
+    "Balance",
+    "BalanceTransaction",
     "CircuitOpen",
     "Customer",
     "Find",

@@ -1,6 +1,6 @@
 """The only way to Stripe. No interface and no fake: the sandbox speaks HTTP, and this very client asks it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,7 @@ from ulid import ULID
 
 from domain.gateway.attempts import Attempt
 from domain.gateway.errors import Refused, Unknown
-from domain.gateway.objects import Customer, PaymentIntent, PaymentMethod, Refund
+from domain.gateway.objects import Balance, BalanceTransaction, Customer, PaymentIntent, PaymentMethod, Refund
 from domain.gateway.transport import READ as _READ
 from domain.gateway.transport import Transport
 from domain.kernel.cipher import Cipher
@@ -151,6 +151,25 @@ class StripeGateway:
             if metadata.items() <= raw["metadata"].items():
                 return str(raw["id"])
         return None
+
+    async def balance(self) -> Balance:
+        """What Stripe holds for the platform now."""
+        answer = await self._ask("balance.retrieve", self._client.v1.balance.retrieve_async, None, _READ)
+        return _parsed(Balance.of, answer.to_dict())
+
+    async def balance_transactions(
+        self, *, since: datetime | None, until: datetime | None = None
+    ) -> AsyncIterator[BalanceTransaction]:
+        """Every movement made from `since` to `until`, both included, to the second; newest first."""
+        bounds = {
+            name: int(instant.timestamp())
+            for name, instant in (("gte", since), ("lte", until))
+            if instant is not None
+        }
+        filters: dict[str, Any] = {"expand": ["data.source"]} | ({"created": bounds} if bounds else {})
+        list_page = self._client.v1.balance_transactions.list_async
+        async for raw in self._all("balance_transactions.list", list_page, filters):
+            yield _parsed(BalanceTransaction.of, raw)
 
     async def customer(self, customer_id: str) -> Customer:
         retrieve = self._client.v1.customers.retrieve_async

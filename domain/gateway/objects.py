@@ -1,6 +1,6 @@
 """Stripe's objects as the product knows them: plain values, amounts in our minor units."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -129,6 +129,69 @@ class Refund:
             payment_intent=_id_of(raw.get("payment_intent")),
             metadata=dict(raw.get("metadata") or {}),
         )
+
+
+@dataclass(frozen=True)
+class BalanceTransaction:
+    """One movement of the platform's balance at Stripe: `amount` came (or, negative, left), less `fee`.
+
+    `category` is Stripe's reporting category, and open. `source`: the id of what moved it, if any.
+    `payment_intent`: the intent behind a charge.
+    """
+
+    id: str
+    type: str
+    category: str
+    amount: Money
+    fee: Money
+    source: str | None
+    payment_intent: str | None
+    created_at: datetime
+
+    @property
+    def net(self) -> Money:
+        """What it added to the balance."""
+        return Money(self.amount.amount - self.fee.amount, self.amount.currency)
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> "BalanceTransaction":
+        """Of Stripe's JSON with its source expanded. Raises KeyError, TypeError, ValueError."""
+        source = raw["source"]
+        expanded = source if isinstance(source, Mapping) else {}
+        return cls(
+            id=raw["id"],
+            type=raw["type"],
+            category=raw["reporting_category"],
+            amount=from_stripe(raw["amount"], raw["currency"]),
+            fee=from_stripe(raw["fee"], raw["currency"]),
+            source=expanded.get("id", None if expanded else source),
+            payment_intent=expanded.get("payment_intent"),
+            created_at=datetime.fromtimestamp(raw["created"], UTC),
+        )
+
+
+@dataclass(frozen=True)
+class Balance:
+    """The platform's balance at Stripe, by currency, in our minor units."""
+
+    available: Mapping[str, int]
+    pending: Mapping[str, int]
+
+    @property
+    def total(self) -> dict[str, int]:
+        """What Stripe holds for us, available or not yet."""
+        currencies = self.available.keys() | self.pending.keys()
+        return {code: self.available.get(code, 0) + self.pending.get(code, 0) for code in currencies}
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> "Balance":
+        """Of Stripe's JSON. Raises KeyError, TypeError, ValueError."""
+        return cls(available=_by_currency(raw["available"]), pending=_by_currency(raw["pending"]))
+
+
+def _by_currency(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    amounts = [from_stripe(row["amount"], row["currency"]) for row in rows]
+    return {money.currency: money.amount for money in amounts}
 
 
 def _redirect(next_action: Mapping[str, Any]) -> str | None:

@@ -9,6 +9,7 @@ from domain.inbox.service import (
     payload,
     postpone,
     record_failure,
+    record_finding,
     record_unmatched,
     store,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "payload",
     "postpone",
     "record_failure",
+    "record_finding",
     "record_unmatched",
     "store",
 ]

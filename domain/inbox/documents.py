@@ -50,9 +50,15 @@ class WebhookEvent(Document):
 
 
 class FindingKind(StrEnum):
-    """UNMATCHED: an event about money whose operation is not here."""
+    """What is wrong.
+
+    UNMATCHED: an event about money whose operation is not here. UNEXPLAINED: a movement of Stripe's balance
+    that nothing of ours caused. SETTLED_OTHERWISE: a deposit became another amount or currency there.
+    """
 
     UNMATCHED = "UNMATCHED"
+    UNEXPLAINED = "UNEXPLAINED"
+    SETTLED_OTHERWISE = "SETTLED_OTHERWISE"
 
 
 class Finding(Document):
@@ -60,8 +66,8 @@ class Finding(Document):
 
     id: str  # type: ignore[assignment]
     kind: FindingKind
-    event_id: str
-    event_type: str
+    event_id: str | None = None
+    event_type: str | None = None
     object_id: str | None
     found_at: datetime
 

@@ -141,3 +141,9 @@ async def record_unmatched(tx: Tx, event: WebhookEvent) -> None:
         found_at=tx.now,
     )
     await finding.insert(session=tx.session)
+
+
+async def record_finding(tx: Tx, kind: FindingKind, *, about: str, object_id: str | None) -> None:
+    """Written once: with whatever makes sure that `about`, Stripe's id, is not found again."""
+    finding = Finding(id=f"{kind}:{about}", kind=kind, object_id=object_id, found_at=tx.now)
+    await finding.insert(session=tx.session)

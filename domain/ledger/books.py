@@ -22,7 +22,7 @@ GENESIS: Final = "0" * 64
 
 
 class Kind(StrEnum):
-    """What an entry is about; of those that touch wallets, what a statement line shows."""
+    """What an entry that touches wallets is about, as their statement lines show it."""
 
     DEPOSIT = "DEPOSIT"
     WITHDRAWAL_REQUESTED = "WITHDRAWAL_REQUESTED"
@@ -39,6 +39,17 @@ class Kind(StrEnum):
     DISPUTE_REINSTATED = "DISPUTE_REINSTATED"
     DISPUTE_WRITTEN_OFF = "DISPUTE_WRITTEN_OFF"
     ADJUSTMENT = "ADJUSTMENT"
+
+
+class PlatformKind(StrEnum):
+    """What an entry between the platform's own accounts is about. No statement shows it."""
+
+    STRIPE_FEE = "STRIPE_FEE"
+    BANK = "BANK"
+    UNEXPLAINED = "UNEXPLAINED"
+
+
+AnyKind = Kind | PlatformKind
 
 
 class FreezeCause(StrEnum):
@@ -93,7 +104,7 @@ class Entry:
 
     id: str
     ref: str
-    kind: Kind
+    kind: AnyKind
     currency: str
     postings: tuple[Posting, ...]
     operation: str
@@ -175,6 +186,11 @@ def digest(fields: Mapping[str, Any]) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
+def kind_of(text: str) -> AnyKind:
+    """Raises ValueError for what is no kind."""
+    return PlatformKind(text) if text in PlatformKind.__members__ else Kind(text)
+
+
 def apply(wallet: WalletState, entry: Entry) -> tuple[WalletState, Line]:
     """What `entry` makes of `wallet`, and the line that says so.
 
@@ -183,6 +199,8 @@ def apply(wallet: WalletState, entry: Entry) -> tuple[WalletState, Line]:
     """
     if wallet.currency != entry.currency:
         raise LedgerBug(f"{entry.ref} is in {entry.currency}, {wallet.id} in {wallet.currency}")
+    if not isinstance(entry.kind, Kind):
+        raise LedgerBug(f"{entry.ref} is the platform's own, and touches {wallet.id}")
     available_delta, held_delta = deltas(wallet.id, entry.postings)
     if max(abs(available_delta), abs(held_delta)) > MINOR_UNITS_MAX:
         raise LedgerBug(f"{entry.ref} moves more than can be counted")

@@ -7,7 +7,7 @@ from beanie import Document
 from pydantic import BaseModel, Field
 from pymongo import ASCENDING, IndexModel
 
-from domain.ledger.books import GENESIS, FreezeCause, Kind
+from domain.ledger.books import GENESIS, AnyKind, FreezeCause, Kind
 
 
 class FreezeRecord(BaseModel):
@@ -55,7 +55,7 @@ class EntryRecord(Document):
 
     id: str  # type: ignore[assignment]
     ref: str
-    kind: Kind
+    kind: AnyKind
     currency: str
     postings: list[PostingRecord]
     operation: str
@@ -98,3 +98,19 @@ class StatementLine(Document):
         indexes: ClassVar = [
             IndexModel([("_id.w", ASCENDING), ("kind", ASCENDING), ("_id.s", ASCENDING)], name="by_kind")
         ]
+
+
+class AccountBalance(BaseModel):
+    account: str
+    currency: str
+    amount: int
+
+
+class BalanceSnapshot(Document):
+    """What the entries whose ids lie before `id` leave in each of the platform's accounts."""
+
+    id: str  # type: ignore[assignment]
+    balances: list[AccountBalance]
+
+    class Settings:
+        name = "balance_snapshots"

@@ -13,14 +13,15 @@ from domain.kernel.database import Row, Tx, parse
 from domain.kernel.ids import new_id
 from domain.ledger.accounts import Account
 from domain.ledger.books import (
+    AnyKind,
     Entry,
     Freeze,
     FreezeCause,
-    Kind,
     LedgerBug,
     Posting,
     WalletState,
     apply,
+    kind_of,
 )
 from domain.ledger.documents import EntryRecord, StatementLine, Wallet
 
@@ -30,7 +31,7 @@ class NewEntry:
     """What a caller asks to be posted. `ref` names the step, so that it can happen only once."""
 
     ref: str
-    kind: Kind
+    kind: AnyKind
     currency: str
     postings: Sequence[Posting]
     operation: str
@@ -118,7 +119,7 @@ def entry_of(row: Row) -> Entry:
     return Entry(
         id=row["_id"],
         ref=row["ref"],
-        kind=Kind(row["kind"]),
+        kind=kind_of(row["kind"]),
         currency=row["currency"],
         postings=tuple(
             Posting(Account.parse(p["source"]), Account.parse(p["destination"]), operator.index(p["amount"]))

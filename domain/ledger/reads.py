@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from domain.kernel.database import Row, parse
+from domain.kernel.database import Row, Tx, parse
 from domain.kernel.pages import Page, PageRequest, newest_first
 from domain.ledger.books import Kind
-from domain.ledger.documents import StatementLine, Wallet
+from domain.ledger.documents import EntryRecord, StatementLine, Wallet
 
 _SEQ_MAX: Final = 2**53
 
@@ -21,6 +21,29 @@ async def wallets_of(owner: str) -> list[Wallet]:
     """All wallets of `owner`, by currency."""
     rows = await Wallet.get_pymongo_collection().find({"owner": owner}).sort("currency", 1).to_list()
     return [parse(Wallet, row) for row in rows]
+
+
+async def has_entries(tx: Tx, operation: str) -> bool:
+    """Whether anything is booked under `operation`, as the transaction sees it."""
+    entries = EntryRecord.get_pymongo_collection()
+    row = await entries.find_one({"operation": operation}, {"_id": 1}, session=tx.session)
+    return row is not None
+
+
+async def entries_of(operation: str) -> list[EntryRecord]:
+    """What is booked under `operation`, in the order of its making. An entry never changes."""
+    rows = await EntryRecord.get_pymongo_collection().find({"operation": operation}).sort("_id", 1).to_list()
+    return [parse(EntryRecord, row) for row in rows]
+
+
+async def withdrawable() -> dict[str, int]:
+    """What owners could withdraw now, by currency: of wallets above zero, not frozen. One pass over all."""
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"available": {"$gt": 0}, "freezes": []}},
+        {"$group": {"_id": "$currency", "amount": {"$sum": "$available"}}},
+    ]
+    cursor = await Wallet.get_pymongo_collection().aggregate(pipeline)
+    return {row["_id"]: int(row["amount"]) async for row in cursor}
 
 
 async def line(wallet_id: str, seq: int) -> StatementLine | None:

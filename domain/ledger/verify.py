@@ -15,10 +15,11 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from domain.kernel.database import Database, Row
 from domain.kernel.ids import first_id
 from domain.kernel.signer import Signer
+from domain.ledger.balances import NO_WALLETS, PLATFORM, as_rows, derived
 from domain.ledger.books import Entry
 from domain.ledger.chain import Chain, read_chain, stray
 from domain.ledger.checkpoints import PREFIX, SETTLED
-from domain.ledger.documents import EntryRecord, Wallet
+from domain.ledger.documents import BalanceSnapshot, EntryRecord, Wallet
 from domain.ledger.walk import Settled, check_owners, check_wallet, digest_of, read_entry
 
 PROGRESS_EVERY: Final = 500
@@ -36,12 +37,16 @@ class Violation:
 
 @dataclass
 class Report:
-    """`last_checkpoint_at`: when the newest checkpoint that is signed was made."""
+    """`last_checkpoint_at`: when the newest checkpoint that is signed was made.
+
+    `unchecked`: invariants that could not be looked at, and why.
+    """
 
     checked_at: datetime
     wallets: int = 0
     entries: int = 0
     violations: list[Violation] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
     last_checkpoint_at: datetime | None = None
 
     @property
@@ -79,6 +84,7 @@ async def verify(
     chain = await read_chain(report.expect, signer)
     await _entries(report, chain, settled, progress)
     await _refs(report)
+    await _snapshots(report)
     await _wallets(report, settled, progress)
     await check_owners(report.expect)
     await _totals(report, database, holds)
@@ -133,6 +139,14 @@ async def _refs(report: Report) -> None:
         report.expect("5 ref is unique", str(row["_id"]), 1, row["count"])
 
 
+async def _snapshots(report: Report) -> None:
+    """3 (snapshots): each says what the entries before it add up to."""
+    async for snapshot in BalanceSnapshot.get_pymongo_collection().find({}):
+        balances = await derived(PLATFORM, {"_id": {"$lt": snapshot["_id"]}})
+        expected, actual = as_rows(balances), snapshot.get("balances")
+        report.expect("3 snapshot is the sum of its entries", snapshot["_id"], expected, actual)
+
+
 async def _wallets(report: Report, settled: Settled, progress: Progress) -> None:
     collection = Wallet.get_pymongo_collection()
     total = await collection.estimated_document_count()
@@ -157,7 +171,7 @@ async def _totals(report: Report, database: Database, holds: Sequence[Holds]) ->
             wallet_id, available = str(row["_id"]), _counted(row, "available")
             held[wallet_id] = _counted(row, "held")
             balances[str(row.get("currency")), "wallets"] += available + held[wallet_id]
-        await _derived(balances, session)
+        balances.update(await derived(NO_WALLETS, session=session))
         in_flight: dict[str, int] = defaultdict(int)
         for holds_of in holds:
             for wallet_id, amount in (await holds_of(session)).items():
@@ -167,33 +181,6 @@ async def _totals(report: Report, database: Database, holds: Sequence[Holds]) ->
         report.expect("3 wallets and derived accounts are zero", currency, 0, total)
     for wallet_id in sorted(held.keys() | in_flight.keys()):
         report.expect("9 held is what is in flight", wallet_id, in_flight[wallet_id], held.get(wallet_id))
-
-
-async def _derived(balances: dict[tuple[str, str], int], session: AsyncClientSession) -> None:
-    """Add the balance of each account that is not a wallet's, as the entries give it."""
-    # What is no number is reported with its entry.
-    amount = {"$cond": [{"$isNumber": "$postings.amount"}, "$postings.amount", 0]}
-    sides = [
-        {"account": "$postings.source", "amount": {"$multiply": [amount, -1]}},
-        {"account": "$postings.destination", "amount": amount},
-    ]
-    pipeline: list[dict[str, Any]] = [
-        {"$unwind": "$postings"},
-        {"$project": {"currency": 1, "side": sides}},
-        {"$unwind": "$side"},
-        {"$match": {"side.account": {"$not": {"$regex": "^wallet:"}}}},
-        {
-            "$group": {
-                "_id": {"currency": "$currency", "account": "$side.account"},
-                "amount": {"$sum": "$side.amount"},
-            }
-        },
-    ]
-    cursor = await EntryRecord.get_pymongo_collection().aggregate(
-        pipeline, session=session, allowDiskUse=True
-    )
-    async for row in cursor:
-        balances[str(row["_id"].get("currency")), str(row["_id"].get("account"))] += row["amount"]
 
 
 def _counted(wallet: Row, field_name: str) -> int:

@@ -1,16 +1,21 @@
 """The proof of the whole books: the ledger's own invariants, and each noun's."""
 
-from domain import deposits, ledger
+from domain import deposits, ledger, treasury
 from domain.ledger import Progress, Report
 from domain.runtime import Runtime
 
 
-async def verify_books(runtime: Runtime, progress: Progress | None = None) -> Report:
-    """Invariants 1 to 6, 9 and 10 on live data, beside traffic."""
-    return await ledger.verify(
+async def verify_books(
+    runtime: Runtime, progress: Progress | None = None, *, asking_stripe: bool = True
+) -> Report:
+    """Invariants 1 to 6, 8 (which asks Stripe), 9 and 10 on live data, beside traffic."""
+    report = await ledger.verify(
         runtime.database,
         now=runtime.now(),
         signer=runtime.signer,
-        operation_checks=[deposits.audit.check],
+        operation_checks=[deposits.audit.check, treasury.audit.check],
         progress=progress or (lambda _what, _done, _total: None),
     )
+    if asking_stripe:
+        await treasury.prove_balance(runtime, report)
+    return report

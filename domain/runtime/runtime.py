@@ -25,6 +25,7 @@ class Policy:
     lookup_wait: timedelta = timedelta(seconds=60)
     recheck: timedelta = timedelta(seconds=60)
     recheck_max: timedelta = timedelta(hours=1)
+    backfill_interval: timedelta = timedelta(seconds=600)
     webhook_retry_delays: tuple[timedelta, ...] = field(
         default_factory=lambda: tuple(
             timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 7200, 21600)

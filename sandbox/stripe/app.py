@@ -26,7 +26,8 @@ log = structlog.get_logger(__name__)
 def create_app(config: SandboxConfig) -> Starlette:
     """`/v1` is Stripe's API, `/_sandbox` its controls, the rest a few pages for people.
 
-    The database is open from here on; the lifespan plays the clock and delivers the webhooks.
+    The database is open from here on; the lifespan plays the clock and delivers the webhooks. `state.sandbox`
+    is for who embeds it, in the event loop that serves it.
     """
     operations.warm_up()
     sandbox = open_sandbox(config)
@@ -42,7 +43,9 @@ def create_app(config: SandboxConfig) -> Starlette:
             await asyncio.gather(task, return_exceptions=True)
             sandbox.store.close()
 
-    return Starlette(routes=_routes(sandbox), lifespan=lifespan)
+    app = Starlette(routes=_routes(sandbox), lifespan=lifespan)
+    app.state.sandbox = sandbox
+    return app
 
 
 def _routes(sandbox: Sandbox) -> list[Route | Mount]:

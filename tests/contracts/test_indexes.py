@@ -32,8 +32,10 @@ from domain.ledger import (
     WalletState,
 )
 from domain.methods import PaymentMethod
+from domain.treasury import reading
 from server.runtime import DOCUMENTS
 from tests.house import House
+from tests.house.treasury import cards_settle
 
 S = DepositStatus
 OTHERS = [status for status in S if status is not S.SUCCEEDED]
@@ -490,4 +492,18 @@ async def test_no_query_of_a_deposits_whole_life_scans_a_collection(house: House
     assert {"deposits", "wallets", "entries", "users", "webhook_events"} <= {
         query.row["ns"].partition(".")[2] for query in queries
     }
+    assert [query.row["command"] for query in queries if "COLLSCAN" in query.plan] == []
+
+
+async def test_no_query_of_the_reading_of_stripes_balance_scans_a_collection(house: House) -> None:
+    ada = await house.customer()
+    deposit = await ada.deposits(usd=25_00)
+    await house.pay(deposit)
+    await house.settled(ada, deposit)
+    await cards_settle(house)
+    async with profile(house) as profiler:
+        for _ in range(2):
+            await reading.read_all(house.runtime)
+        queries = await profiler.queries()
+    assert {"movements", "deposits", "entries"} <= {query.row["ns"].partition(".")[2] for query in queries}
     assert [query.row["command"] for query in queries if "COLLSCAN" in query.plan] == []

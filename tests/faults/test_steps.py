@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from domain import deposits
-from domain.deposits import CreateDeposit
+from domain.deposits import CreateDeposit, Deposit
 from domain.gateway import GatewayConfig, StripeGateway
 from domain.kernel.database import Tx
 from domain.kernel.operations import Actor
@@ -108,7 +108,7 @@ async def test_settling_is_done_wholly_or_not_at_all(house: House) -> None:
             await house.pay(deposit)
             intent = await house.runtime.gateway.payment_intent(intent_of(deposit))
 
-            def settle(intent: Any = intent) -> Coroutine[Any, Any, None]:
+            def settle(intent: Any = intent) -> Coroutine[Any, Any, Deposit | None]:
                 return deposits.settle(house.runtime, intent, observed_at=house.clock(), actor=Actor.WORKER)
 
             async with killed_at(step, settle()) as died:

@@ -161,10 +161,10 @@ class House:
 
     async def chore(self, name: str) -> None:
         """One chore, now; the house's own worker leaves them all alone."""
-        await self.collection("chores").delete_one({"_id": name})
-        chores = [chore for chore in CHORES if chore.name == name]
+        # Under a name that the worker does not know, for else it might be first.
+        chores = [replace(chore, name=f"{name}, now") for chore in CHORES if chore.name == name]
+        await self.collection("chores").delete_one({"_id": f"{name}, now"})
         await Chores(self.runtime, interval_s=60, chores=chores).once()
-        await self._put_off_chores()
 
     async def pay(self, deposit: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
         """Confirm the deposit's intent at Stripe, as its payer's browser would."""
@@ -312,14 +312,15 @@ class House:
 
     # ------------------------------------------------------------------ what is there
 
-    async def report(self) -> Report:
+    async def report(self, *, asking_stripe: bool = False) -> Report:
+        """With `asking_stripe`, also whether Stripe holds what the books say, where nothing is planted."""
         if self.clock.ahead >= timedelta(days=2):  # a test that leaps over days leaps over their checkpoints
             await self.chore("checkpoint")
-        return await reconciliation.verify_books(self.runtime)
+        return await reconciliation.verify_books(self.runtime, asking_stripe=asking_stripe)
 
-    async def ledger_is_sound(self) -> bool:
-        report = await self.report()
-        assert report.violations == []
+    async def ledger_is_sound(self, *, asking_stripe: bool = False) -> bool:
+        report = await self.report(asking_stripe=asking_stripe)
+        assert (report.violations, report.unchecked) == ([], [])
         return report.ok
 
     def collection(self, name: str) -> Any:

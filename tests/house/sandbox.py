@@ -4,13 +4,15 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import httpx
 import uvicorn
 
 from sandbox.stripe import SandboxConfig, WebhookEndpointConfig, create_app
+from sandbox.stripe.sandbox import Sandbox
+from sandbox.stripe.transaction import Tx
 from tests.conformance import Recorder
 
 SECRET_KEY = "sk_test_house"
@@ -19,6 +21,7 @@ WEBHOOK_SECRET = "whsec_platform_of_the_house"
 # The platform's secret is being rotated all the time: the house takes both, the sandbox signs with the old.
 NEW_WEBHOOK_SECRET = "whsec_new_platform_of_the_house"
 CONNECT_WEBHOOK_SECRET = "whsec_connect_of_the_house"
+Answer = TypeVar("Answer")
 
 
 def listening_socket() -> socket.socket:
@@ -53,6 +56,8 @@ class SandboxServer:
                 seed=1,
             )
         )
+        self._sandbox: Sandbox = app.state.sandbox
+        self._loop: asyncio.AbstractEventLoop
         self.recorder = Recorder(app)
         self._server = uvicorn.Server(
             uvicorn.Config(self.recorder, log_level="warning", access_log=False, log_config=None)
@@ -68,8 +73,21 @@ class SandboxServer:
         self._server.should_exit = True
         self._thread.join(10)
 
+    async def change(self, work: Callable[[Tx], Answer]) -> Answer:
+        """Change what Stripe holds behind everybody's back, in one go."""
+
+        async def run() -> Answer:
+            with self._sandbox.change() as tx:
+                return work(tx)
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), self._loop))
+
     def _serve(self) -> None:
-        asyncio.run(self._server.serve([self._socket]))
+        async def serve() -> None:
+            self._loop = asyncio.get_running_loop()
+            await self._server.serve([self._socket])
+
+        asyncio.run(serve())
 
 
 class StripeSide:

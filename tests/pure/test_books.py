@@ -24,6 +24,7 @@ from domain.ledger import (
     LedgerBug,
     Part,
     Platform,
+    PlatformKind,
     Posting,
     WalletState,
     apply,
@@ -135,7 +136,7 @@ PLATFORM_MOVES = [
 
 def entry(
     *moves: tuple[Account, Account, int],
-    kind: Kind = Kind.DEPOSIT,
+    kind: Kind | PlatformKind = Kind.DEPOSIT,
     at: datetime = NOW,
     number: int = 1,
     currency: str = "USD",
@@ -371,6 +372,12 @@ def test_no_entry_moves_more_than_can_be_counted() -> None:
     move = (Account.available(WALLET_ID), ESCROW, MINOR_UNITS_MAX)
     with pytest.raises(LedgerBug):
         apply(wallet(), entry(move, move, kind=Kind.ESCROW_FUNDED))
+
+
+@pytest.mark.parametrize("kind", PlatformKind)
+def test_no_entry_of_the_platforms_own_touches_a_wallet(kind: PlatformKind) -> None:
+    with pytest.raises(LedgerBug):
+        apply(wallet(), entry((STRIPE, Account.available(WALLET_ID), 1), kind=kind))
 
 
 def test_a_wallet_takes_entries_of_its_own_currency_only() -> None:

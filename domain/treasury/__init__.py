@@ -1,0 +1,22 @@
+"""The platform's own money at Stripe: what moved it, what it cost, and whether it is enough."""
+
+from domain.treasury import audit
+from domain.treasury.chore import read_balance_transactions
+from domain.treasury.documents import Movement, Outcome
+from domain.treasury.explaining import Explanation, Matched, Own, Unexplained
+from domain.treasury.proof import prove_balance
+
+DOCUMENTS = (Movement,)
+
+__all__ = [
+    "DOCUMENTS",
+    "Explanation",
+    "Matched",
+    "Movement",
+    "Outcome",
+    "Own",
+    "Unexplained",
+    "audit",
+    "prove_balance",
+    "read_balance_transactions",
+]

@@ -1,0 +1,106 @@
+"""Whose movement is it? One table: Stripe's reporting category -> the noun that is asked."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from domain import deposits
+from domain.gateway import BalanceTransaction
+from domain.kernel.money import Money
+from domain.ledger import Platform
+from domain.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Matched:
+    """An operation of ours explains it. `entry`: the ref under which it has posted `posted`."""
+
+    operation: str
+    entry: str
+    posted: Money
+
+
+@dataclass(frozen=True)
+class Own:
+    """The platform's own: its amount is booked to `account`."""
+
+    account: Platform
+
+
+@dataclass(frozen=True)
+class Unexplained:
+    """Nothing of ours caused it. `subject`: what it is booked under, until somebody knows better."""
+
+    subject: str
+
+
+Explanation = Matched | Own | Unexplained
+Explain = Callable[[Runtime, BalanceTransaction], Awaitable[Explanation]]
+"""The noun's verb: finds or adopts the operation and posts, if nobody has. Raises StripeTrouble."""
+
+
+async def explain(runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
+    return await _EXPLAIN.get(transaction.category, _nobody)(runtime, transaction)
+
+
+async def _charge(runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
+    if transaction.payment_intent is None:
+        return await _nobody(runtime, transaction)
+    booking = await deposits.booking_of_charge(
+        runtime, transaction.payment_intent, settled_as=transaction.amount
+    )
+    if booking is None:
+        # Under the intent: should a deposit of ours turn up for it, its credit comes from there.
+        return Unexplained(transaction.payment_intent)
+    return _matched(booking)
+
+
+async def _refund(runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
+    """So far, of what was not agreed, by a review."""
+    if transaction.source is None:
+        return await _nobody(runtime, transaction)
+    booking = await deposits.booking_of_refund(runtime, transaction.source)
+    return await _nobody(runtime, transaction) if booking is None else _matched(booking)
+
+
+async def _refund_failure(runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
+    if transaction.source is None:
+        return await _nobody(runtime, transaction)
+    booking = await deposits.booking_of_return(runtime, transaction.source)
+    return await _nobody(runtime, transaction) if booking is None else _matched(booking)
+
+
+def _matched(booking: deposits.Booking) -> Matched:
+    return Matched(booking.deposit, booking.entry, booking.amount)
+
+
+async def _fee(_runtime: Runtime, _transaction: BalanceTransaction) -> Explanation:
+    return Own(Platform.STRIPE_FEES)
+
+
+async def _bank(_runtime: Runtime, _transaction: BalanceTransaction) -> Explanation:
+    return Own(Platform.BANK)
+
+
+async def _nobody(_runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
+    """Also for a category that Stripe has thought of since."""
+    return Unexplained(transaction.source or transaction.id)
+
+
+# What operations book at platform:stripe before Stripe's balance shows it, by the beginning of its ref.
+BOOKED_AHEAD: Final = "^deposit:"
+# Here refunds, disputes and transfers are plugged in with their nouns; until then nothing explains a dispute
+# or a transfer.
+_EXPLAIN: Final[Mapping[str, Explain]] = {
+    "charge": _charge,
+    "refund": _refund,
+    "refund_failure": _refund_failure,
+    "fee": _fee,
+    "network_cost": _fee,
+    "tax": _fee,
+    "payout": _bank,
+    "payout_reversal": _bank,
+    "payout_failure": _bank,
+    "topup": _bank,
+    "topup_reversal": _bank,
+}
