@@ -21,7 +21,7 @@ export NODE_EXTRA_CA_CERTS ?= $(CERTIFICATES)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench setup lock
+.PHONY: help run test soak check bench setup lock
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ run: setup ## Start everything on this machine, until Ctrl-C: stores, Stripe san
 
 test: setup ## Run the tests; PYTEST_ARGS="-k deposit" for some of them
 	$(BIN)/pytest -n logical --maxprocesses 4 $(PYTEST_ARGS)
+
+soak: setup ## Tell random histories of the whole house; MINUTES=5, and SEED=123 for the same again
+	@$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 check: setup ## Lint, formatting, types, layers, and whether schema.graphql is up to date
 	$(BIN)/ruff check .

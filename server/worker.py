@@ -94,7 +94,7 @@ def _arq_worker(runtime: Runtime, settings: Settings) -> Worker:
         functions=FUNCTIONS,
         redis_settings=redis,
         ctx=context,
-        job_serializer=orjson.dumps,
+        job_serializer=_serialized,
         job_deserializer=orjson.loads,
         keep_result=0,
         job_timeout=JOB_S_MAX,
@@ -103,3 +103,8 @@ def _arq_worker(runtime: Runtime, settings: Settings) -> Worker:
         poll_delay=0.05,
         handle_signals=False,
     )
+
+
+def _serialized(job: Any) -> bytes:
+    """Also of an error, which arq says of a job that is forgotten, or was cut off; nobody reads it."""
+    return orjson.dumps(job, default=repr)

@@ -8,7 +8,6 @@ import structlog
 # Before the first import of it: its asserts then tell what was compared.
 pytest.register_assert_rewrite("tests.house")
 
-from sandbox.stores import start_mongod, start_valkey, throwaway_folder  # noqa: E402
 from tests.house import House, Parts  # noqa: E402
 
 # Without the values of every variable in a traceback, which take seconds to print.
@@ -23,14 +22,8 @@ structlog.configure(
 
 @pytest.fixture(scope="session")
 def parts() -> Iterator[Parts]:
-    with (
-        throwaway_folder() as folder,
-        start_mongod(
-            folder / "mongodb", set_parameters={"enableTestCommands": "1"}, throwaway=True
-        ) as mongod,
-        start_valkey(folder / "redis", throwaway=True) as valkey,
-    ):
-        yield Parts(mongod, valkey)
+    with Parts.started() as parts:
+        yield parts
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """What a sandbox is started with."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +27,10 @@ class WebhookEndpointConfig:
 
 @dataclass(frozen=True)
 class SandboxConfig:
-    """`database` None keeps everything in memory; `seed` None draws one at the first start."""
+    """`database` None keeps everything in memory; `seed` None draws one at the first start.
+
+    `signs_at`: the time that signatures are stamped with, which receivers hold against their own clocks.
+    """
 
     database: Path | None
     secret_key: str
@@ -33,3 +38,4 @@ class SandboxConfig:
     webhooks: tuple[WebhookEndpointConfig, ...] = ()
     delivery_retry_s: tuple[float, ...] = DELIVERY_RETRY_S
     seed: int | None = None
+    signs_at: Callable[[], float] = time.time

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
-import time
 
 import httpx
 import structlog
@@ -110,8 +109,7 @@ class Courier:
         if self._happens(knobs.corrupt, f"corrupt:{this_try}"):
             secrets = [_NOBODYS_SECRET]
         old = self._happens(knobs.old_timestamps, f"old:{this_try}")
-        # Stamped in real time: receivers look at their own clock.
-        timestamp = int(time.time()) - (OLD_S if old else 0)
+        timestamp = int(self._sandbox.config.signs_at()) - (OLD_S if old else 0)
         outcome = await _post(client, endpoint.body["url"], event, secrets, timestamp=timestamp)
         self._record(delivery, row["event"], outcome, tries=row["tries"] + 1, extra=bool(row["extra"]))
 

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from arq.constants import in_progress_key_prefix
+import redis.asyncio as redis
+from arq.constants import default_queue_name, in_progress_key_prefix
 
 from domain.dispatch import HANDLE_EVENT
 from domain.kernel.doorbell import DoorbellSilent
@@ -149,3 +150,20 @@ async def test_no_worker_is_stopped_by_a_redis_that_is_away(house: House, ada: P
     await house.start_worker()
     await arq_is_back(house)
     await paid(house, ada)
+
+
+async def test_a_forgotten_ring_is_no_error(
+    house: House, ada: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Emptied between a bell and its hearing, Redis may remember that it rang, and not what for."""
+    client = redis.from_url(house.parts.valkey.url)  # type: ignore[no-untyped-call]  # redis-py 5 left it bare
+    async with client:
+        await client.zadd(default_queue_name, {"forgotten": 1})
+
+        async def heard() -> bool:
+            return not await client.zcard(default_queue_name)
+
+        await house.until(heard)
+
+    assert "job forgotten expired" in caplog.text
+    assert "error serializing" not in caplog.text

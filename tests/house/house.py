@@ -3,9 +3,8 @@
 import asyncio
 import json
 import signal
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -14,6 +13,7 @@ import httpx
 import redis.asyncio as redis
 import uvicorn
 from arq.constants import job_key_prefix
+from arq.worker import Worker
 from cryptography.fernet import Fernet
 from starlette.types import Receive, Scope, Send
 from ulid import ULID
@@ -27,7 +27,7 @@ from domain.runtime import Runtime
 from jobs import CHORES, Chores, Sweep
 from resolvers.context import Limits
 from sandbox.processes import any_free_port
-from sandbox.stores import Store, start_valkey, throwaway_folder
+from sandbox.stores import Store, start_mongod, start_valkey, throwaway_folder
 from sandbox.stripe.delivery import signature
 from server import worker
 from server.app import create_app
@@ -64,18 +64,32 @@ class Parts:
     mongod: Store
     valkey: Store
 
+    @classmethod
+    @contextmanager
+    def started(cls) -> Iterator["Parts"]:
+        with (
+            throwaway_folder() as folder,
+            start_mongod(
+                folder / "mongodb", set_parameters={"enableTestCommands": "1"}, throwaway=True
+            ) as mongod,
+            start_valkey(folder / "redis", throwaway=True) as valkey,
+        ):
+            yield cls(mongod, valkey)
+
 
 class House:
     """API and worker in this event loop, the sandbox in a thread, the stores in processes."""
 
-    def __init__(self, parts: Parts, values: Mapping[str, Any], sandbox: SandboxServer, url: str) -> None:
+    def __init__(
+        self, parts: Parts, values: Mapping[str, Any], sandbox: SandboxServer, url: str, clock: TestClock
+    ) -> None:
         self.parts = parts
         self.settings = Settings(_env_file=None, **values)
         # The same settings as another process would be given them.
         self.environment = {name.upper(): str(value) for name, value in values.items()}
         self.sandbox = sandbox
         self.url = url
-        self.clock = TestClock()
+        self.clock = clock
         self.http = httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=200))
         self.stripe = StripeSide(sandbox.url)
         self.deliveries: DeliveryRecorder
@@ -92,9 +106,10 @@ class House:
     async def open(cls, parts: Parts) -> AsyncIterator["House"]:
         bound = listening_socket()
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
-        sandbox = SandboxServer(url)
+        clock = TestClock()
+        sandbox = SandboxServer(url, clock)
         sandbox.start()
-        house = cls(parts, _values(parts, sandbox.url), sandbox, url)
+        house = cls(parts, _values(parts, sandbox.url), sandbox, url, clock)
         await prepare(house.settings)
         app, _ = create_app(house.settings, now=house.clock)
         house.deliveries = DeliveryRecorder(app)
@@ -155,6 +170,19 @@ class House:
             await self._worker
             self._worker = None
 
+    async def kill_worker(self) -> None:
+        """Its tasks are cancelled wherever they are, the jobs that arq runs included: none may finish."""
+        for task in asyncio.all_tasks():
+            name = getattr(task.get_coro(), "__qualname__", "")
+            if name == Worker.run_job.__qualname__:
+                task.cancel()
+        await self.stop_worker()
+
+    async def time_passes(self, **duration: float) -> None:
+        """Here and at Stripe, in timedelta's words. What falls due there is played, in its order."""
+        await self.stripe.control("/clock", {"advance_seconds": timedelta(**duration).total_seconds()})
+        self.clock.advance(**duration)
+
     async def sweep(self) -> None:
         """One round of the sweep, now, as another process would do it."""
         await Sweep(self.runtime, interval_s=60).once()
@@ -188,7 +216,7 @@ class House:
         """One delivery, signed as Stripe does unless `header` says otherwise ("" for none)."""
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
         if header is None:
-            header = signature(body, secret, timestamp=int(time.time() - age_s))
+            header = signature(body, secret, timestamp=int(self.clock().timestamp() - age_s))
         headers = {"Stripe-Signature": header} if header else {}
         return await self.http.post(f"{self.url}{route}", content=body, headers=headers)
 
@@ -337,6 +365,11 @@ class House:
 
         await self.until(none_open)
 
+    async def deliveries_due(self) -> int:
+        """How many of Stripe's deliveries are on their way to us, or will be tried again."""
+        deliveries = (await self.stripe.state())["deliveries"]
+        return sum(delivery["due"] is not None for delivery in deliveries)
+
     def with_policy(self, **changes: Any) -> Runtime:
         """The runtime under other rules."""
         return replace(self.runtime, policy=replace(self.runtime.policy, **changes))
@@ -361,10 +394,10 @@ class House:
 
     # ------------------------------------------------------------------ between tests
 
-    async def sweep_clean(self) -> None:
-        """Empty stores, a healthy sandbox, real time."""
+    async def sweep_clean(self, seed: int = 1) -> None:
+        """Empty stores, a healthy sandbox that begins anew from `seed`, real time."""
         self.clock.ahead *= 0
-        await self.stripe.reset()
+        await self.stripe.reset(seed)
         await self.until(self._answered_everybody)
         await self.empty_redis()
         # First what handlers and the sweep start from: one that is still at it finds nothing to do any more.

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import httpx
 import uvicorn
 
+from domain.kernel.clock import Clock, utc_now
 from sandbox.stripe import SandboxConfig, WebhookEndpointConfig, create_app
 from sandbox.stripe.sandbox import Sandbox
 from sandbox.stripe.transaction import Tx
@@ -35,9 +36,9 @@ def listening_socket() -> socket.socket:
 
 
 class SandboxServer:
-    """Serves until `stop`. `webhooks_base` is where the API will listen."""
+    """Serves until `stop`. `webhooks_base` is where the API will listen, by which clock `now` tells."""
 
-    def __init__(self, webhooks_base: str) -> None:
+    def __init__(self, webhooks_base: str, now: Clock = utc_now) -> None:
         self._socket = listening_socket()
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         app = create_app(
@@ -54,6 +55,7 @@ class SandboxServer:
                 # A try that fails is tried again soon: tests do not wait for seconds.
                 delivery_retry_s=(0.1, 0.2, 0.5, 1.0),
                 seed=1,
+                signs_at=lambda: now().timestamp(),
             )
         )
         self._sandbox: Sandbox = app.state.sandbox
@@ -143,8 +145,8 @@ class StripeSide:
         found: list[dict[str, Any]] = (await self.state())["objects"].get(kind, [])
         return found
 
-    async def reset(self) -> None:
+    async def reset(self, seed: int = 1) -> None:
         """Empty, healthy and deterministic."""
-        await self.control("/reset", {"seed": 1})
+        await self.control("/reset", {"seed": seed})
         # When this too is answered, what was on its way to us has arrived.
         await self.webhooks()

@@ -1,0 +1,188 @@
+"""What people do: they ask the API, and pay in their browsers."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from domain import deposits
+from domain.deposits import CreateDeposit
+from domain.kernel.errors import RateLimited
+from tests.house import Person
+from tests.invariants.history.world import Card, Payer, Wish, World, must
+
+RETURN_URL = "https://shop.example.com/back"
+_CANCEL = """
+mutation ($input: CancelDepositInput!) {
+  payload: cancelDeposit(input: $input) { deposit { id status } userErrors { code } }
+}
+"""
+_RESOLVE = """
+mutation ($input: ResolveDepositInput!) {
+  payload: resolveDeposit(input: $input) { deposit { id status } userErrors { code } }
+}
+"""
+_ASKED = "query ($id: ID!) { deposit(id: $id) { id status clientSecret nextActionUrl } }"
+
+
+async def sign_up(world: World, name: str) -> Payer:
+    payer = Payer(await world.house.customer(name))
+    world.payers.append(payer)
+    return payer
+
+
+def wish(world: World, payer: Payer, command: Mapping[str, Any], card: Card | None = None) -> Wish:
+    """A new intention; its key is in the order of their making, so that a history can be told again."""
+    if card is not None:
+        command = {**command, "paymentMethodId": card.id, "returnUrl": RETURN_URL}
+    made = Wish(payer, f"wish {len(world.wishes)}", command, card)
+    world.wishes.append(made)
+    return made
+
+
+async def create(world: World, wanted: Wish, *, times: int = 1) -> None:
+    """Ask for the deposit, or for its replay, so many times at once."""
+    wanted.payer.keys.add(wanted.key)
+    person = wanted.payer.person
+    asked = (person.create_deposit(key=wanted.key, **wanted.command) for _ in range(times))
+    for payload in await asyncio.gather(*asked):
+        world.heard_created(wanted, payload)
+
+
+async def create_and_die(world: World, wanted: Wish, *, after_ms: int) -> None:
+    """The API's process dies in the middle of it; whoever asked knows nothing."""
+    world.calm = False
+    wanted.payer.keys.add(wanted.key)
+    runtime, command = world.house.runtime, wanted.command
+    making = deposits.create(
+        runtime,
+        wanted.payer.person.id,
+        CreateDeposit(
+            amount=command["amount"],
+            currency=command["currency"],
+            idempotency_key=wanted.key,
+            save_payment_method=command.get("savePaymentMethod", False),
+        ),
+        budget=world.limits.deposits,
+    )
+    task = asyncio.create_task(making)
+    await asyncio.wait([task], timeout=after_ms / 1000)
+    if not task.done():
+        task.cancel()
+    [made] = await asyncio.gather(task, return_exceptions=True)
+    expected = (deposits.Created, asyncio.CancelledError, RateLimited)
+    must(isinstance(made, expected), f"createDeposit raised {made!r}")
+    # It may have written the deposit, or not: both are well.
+    wanted.firsts += isinstance(made, deposits.Created) and not made.replayed
+
+
+async def reuse_key(world: World, used: Wish) -> None:
+    """The same key for another amount."""
+    if used.deposit is None:
+        return
+    other = {**used.command, "amount": used.command["amount"] + 100}
+    world.heard_conflict(used, await used.payer.person.create_deposit(key=used.key, **other))
+
+
+async def pay(world: World, wanted: Wish, card: str) -> None:
+    """As with Stripe.js. What comes of it, the bank or an event says."""
+    if wanted.intent is None:
+        return
+    intent = await world.house.stripe.confirm(wanted.intent, card)
+    if intent.get("status") == "requires_action":
+        wanted.challenge = intent["next_action"]["use_stripe_sdk"]["stripe_js"]
+
+
+async def answer_bank(world: World, wanted: Wish, *, accept: bool) -> None:
+    """3-D Secure, wherever it was asked for: on the page, or at an address that the API names."""
+    if wanted.deposit is None:
+        return
+    seen = (await wanted.payer.person.data(_ASKED, {"id": wanted.deposit}))["deposit"]
+    world.heard(wanted, seen)
+    url = seen["nextActionUrl"] or wanted.challenge
+    if url is not None:
+        outcome = "accept" if accept else "refuse"
+        await world.house.stripe.http.post(url, data={"outcome": outcome})
+
+
+async def cancel(world: World, wanted: Wish) -> None:
+    if wanted.deposit is None:
+        return
+    answer = await wanted.payer.person.data(_CANCEL, {"input": {"id": wanted.deposit}})
+    world.heard_canceled(answer["payload"])
+
+
+async def cancel_while_paying(world: World, wanted: Wish, card: str) -> None:
+    await asyncio.gather(cancel(world, wanted), pay(world, wanted, card))
+
+
+async def look(world: World, payer: Payer) -> None:
+    """Everything that a person can see of their money answers."""
+    for wanted in world.wishes:
+        if wanted.payer is payer and wanted.deposit is not None:
+            world.heard(wanted, await payer.person.deposit(wanted.deposit))
+    must(await payer.person.available() >= 0, "money in, and a wallet below zero")
+
+
+# ------------------------------------------------------------------ saved cards
+
+
+async def save_card(world: World, payer: Payer, template: str) -> Card | None:
+    """By a setup intent, with the bank's question answered; None where Stripe was away, or said no."""
+    person, stripe = payer.person, world.house.stripe
+    secret = world.heard_setup(await person.create_setup_intent())
+    if secret is None:
+        return None
+    path = f"/v1/setup_intents/{secret.partition('_secret_')[0]}/confirm"
+    intent = await stripe.request("POST", path, {"payment_method": template})
+    if intent.get("status") == "requires_action":
+        await stripe.http.post(
+            intent["next_action"]["use_stripe_sdk"]["stripe_js"], data={"outcome": "accept"}
+        )
+    known = {card["id"] for card in await person.cards()}
+    new = sorted(known - {card.id for card in world.cards if card.payer is payer})
+    if not new:
+        return None
+    # A payment may have saved others, which are as good.
+    card = Card(payer, new[-1])
+    world.cards.append(card)
+    return card
+
+
+async def make_default(world: World, card: Card) -> None:
+    payload = await card.payer.person.set_default_card(card.id)
+    world.heard_of_card("setDefaultPaymentMethod", card, payload)
+
+
+async def remove(world: World, card: Card) -> None:
+    person = card.payer.person
+    card.touched = True
+    payload = await person.remove_card(card.id)
+    world.heard_of_card("removePaymentMethod", card, payload)
+    if payload["userErrors"] == []:
+        must(card.id not in {seen["id"] for seen in await person.cards()}, "a removed card is shown")
+
+
+async def charge_while_removing(world: World, wanted: Wish, card: Card) -> None:
+    card.touched = True
+    await asyncio.gather(create(world, wanted), remove(world, card))
+
+
+# ------------------------------------------------------------------ admins
+
+
+async def admin(world: World, number: int) -> Person:
+    while len(world.admins) <= number:
+        world.admins.append(await world.house.admin())
+    return world.admins[number]
+
+
+async def resolve(world: World, wanted: Wish, outcomes: list[str]) -> None:
+    """An administrator decides, or several do at once, each in their own way."""
+    if wanted.deposit is None:
+        return
+    deciding = []
+    for number, outcome in enumerate(outcomes):
+        decision = {"id": wanted.deposit, "outcome": outcome, "reason": "by hand"}
+        deciding.append((await admin(world, number)).data(_RESOLVE, {"input": decision}))
+    for answer in await asyncio.gather(*deciding):
+        world.heard_resolved(answer["payload"])

@@ -1,0 +1,19 @@
+"""What histories did, counted."""
+
+from collections import Counter
+
+
+class Tally:
+    """Each counter is a column of names: what was done by rule, broken by kind, and so on."""
+
+    def __init__(self) -> None:
+        self.histories = 0
+        self.failures = 0
+        self.rules: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        self.answers: Counter[str] = Counter()
+        self.deposits: Counter[str] = Counter()
+        self.received: Counter[str] = Counter()
+        self.returned: Counter[str] = Counter()
+        self.events: Counter[str] = Counter()
+        self.checks: Counter[str] = Counter()

@@ -1,0 +1,159 @@
+"""What a history knows: who is there, what they wanted, and what therefore must be true of every answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from resolvers.context import Limits
+from tests.house import House, Person, intent_of
+from tests.invariants.history.tally import Tally
+
+UNAVAILABLE, DECLINED = "PAYMENT_PROVIDER_UNAVAILABLE", "PAYMENT_DECLINED"
+SETTLED = {"SUCCEEDED", "CANCELED"}
+NO_LONGER_OPEN = {"PROCESSING", "SUCCEEDED", "NEEDS_REVIEW"}
+# In an hour, of Redis' clock, which no history outlasts; replays do not count.
+DEPOSITS_MAX = 8
+
+
+@dataclass(eq=False)
+class Payer:
+    """`keys`: those under which the person asked for a deposit that counted."""
+
+    person: Person
+    keys: set[str] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class Card:
+    """A saved card. `touched`: somebody asked for its removal, or it may be gone otherwise."""
+
+    payer: Payer
+    id: str
+    touched: bool = False
+
+
+@dataclass(eq=False)
+class Wish:
+    """One intention to pay in, under one key: `command` is createDeposit's input beside that.
+
+    `deposit` and `intent` are ids, once they are known; they never change again. `firsts`: how often it was
+    answered as new.
+    """
+
+    payer: Payer
+    key: str
+    command: Mapping[str, Any]
+    card: Card | None = None
+    deposit: str | None = None
+    intent: str | None = None
+    challenge: str | None = None
+    firsts: int = 0
+
+
+class World:
+    """`calm` until something went wrong on purpose: from then on Stripe may be out of reach for a while."""
+
+    def __init__(self, house: House, limits: Limits, tally: Tally) -> None:
+        self.house = house
+        self.limits = limits
+        self.tally = tally
+        self.calm = True
+        self.working = True
+        self.reads_broken = 0
+        self.payers: list[Payer] = []
+        self.wishes: list[Wish] = []
+        self.cards: list[Card] = []
+        self.admins: list[Person] = []
+
+    # ------------------------------------------------------------------ what answers must be
+
+    def heard_created(self, wish: Wish, payload: Mapping[str, Any]) -> None:
+        """One of createDeposit's answers to a wish, whichever of many."""
+        deposit, codes = payload["deposit"], self._codes("createDeposit", payload)
+        if deposit is None:
+            self._heard_refused(wish, codes)
+            return
+        asked = (wish.command["amount"], wish.command["currency"])
+        told = (deposit["amount"]["amount"], deposit["amount"]["currency"])
+        must(told == asked, f"the deposit is one of {told}, not of {asked}")
+        must(wish.deposit in {None, deposit["id"]}, f"{wish.key} made {wish.deposit} and {deposit['id']}")
+        wish.deposit = deposit["id"]
+        wish.firsts += not payload["idempotency"]["replayed"]
+        must(wish.firsts <= 1, f"{wish.key} was new twice")
+        self._must_be_troubled(codes)
+        may_be_declined = wish.card is not None or not self.calm
+        must(codes <= {UNAVAILABLE} | ({DECLINED} if may_be_declined else set()), f"refused by {codes}")
+        self.heard(wish, deposit)
+        waits = not codes and deposit["status"] not in SETTLED | {"NEEDS_REVIEW"}
+        must(not waits or deposit["clientSecret"] is not None, f"nobody can pay {deposit}")
+
+    def heard(self, wish: Wish, deposit: Mapping[str, Any]) -> None:
+        """A deposit as its owner sees it."""
+        if deposit["clientSecret"] is None:
+            return
+        intent = intent_of(deposit)
+        must(wish.intent in {None, intent}, f"{deposit['id']} had {wish.intent} and has {intent}")
+        wish.intent = intent
+
+    def heard_conflict(self, wish: Wish, payload: Mapping[str, Any]) -> None:
+        """The answer to another input under a key that has made a deposit."""
+        codes = self._codes("createDeposit", payload)
+        must(codes == {"IDEMPOTENCY_KEY_REUSED"}, f"{wish.key} was used again and answered {codes}")
+        must(payload["deposit"] is None, "a conflict comes with no deposit")
+
+    def heard_canceled(self, payload: Mapping[str, Any]) -> None:
+        codes = self._codes("cancelDeposit", payload)
+        status = payload["deposit"]["status"]
+        self._must_be_troubled(codes)
+        if not codes:
+            must(status == "CANCELED", f"cancelDeposit succeeded, and the deposit is {status}")
+        elif codes == {"INVALID_STATE"}:
+            must(status in NO_LONGER_OPEN, f"cancelDeposit was refused for a deposit that is {status}")
+        else:
+            must(codes == {UNAVAILABLE}, f"cancelDeposit was refused by {codes}")
+
+    def heard_resolved(self, payload: Mapping[str, Any]) -> None:
+        codes = self._codes("resolveDeposit", payload)
+        self._must_be_troubled(codes)
+        must(codes <= {"INVALID_STATE", UNAVAILABLE}, f"resolveDeposit was refused by {codes}")
+        if payload["deposit"] is None:
+            must(codes == {"INVALID_STATE"}, f"no deposit and {codes}")
+
+    def heard_of_card(self, verb: str, card: Card, payload: Mapping[str, Any]) -> None:
+        codes = self._codes(verb, payload)
+        self._must_be_troubled(codes)
+        allowed = {UNAVAILABLE, DECLINED} | ({"NOT_FOUND"} if card.touched else set())
+        must(codes <= allowed, f"{verb} was refused by {codes}")
+
+    def heard_setup(self, payload: Mapping[str, Any]) -> str | None:
+        """The setup intent's client secret, where there is one."""
+        codes = self._codes("createSetupIntent", payload)
+        self._must_be_troubled(codes)
+        must(codes <= {UNAVAILABLE, DECLINED}, f"createSetupIntent was refused by {codes}")
+        setup = payload["setupIntent"]
+        must((setup is None) == bool(codes), "a setup intent, or why there is none")
+        return None if setup is None else str(setup["clientSecret"])
+
+    def _heard_refused(self, wish: Wish, codes: set[str]) -> None:
+        must(wish.deposit is None, f"the deposit {wish.deposit} is there, and its replay answers {codes}")
+        allowed = set()
+        if wish.card is not None and wish.card.touched:
+            allowed.add("NOT_FOUND")
+        if len(wish.payer.keys - {wish.key}) >= DEPOSITS_MAX:
+            allowed.add("RATE_LIMITED")
+        must(len(codes) == 1 and codes <= allowed, f"createDeposit was refused by {codes}")
+
+    def _must_be_troubled(self, codes: set[str]) -> None:
+        must(not (self.calm and UNAVAILABLE in codes), "nothing is broken, and Stripe is said to be away")
+
+    def _codes(self, verb: str, payload: Mapping[str, Any]) -> set[str]:
+        codes = {error["code"] for error in payload["userErrors"]}
+        for code in codes or {"ok"}:
+            self.tally.answers[f"{verb}: {code}"] += 1
+        return codes
+
+
+def must(holds: object, why: str) -> None:
+    """An assertion that says why, also where nothing rewrites asserts."""
+    if not holds:
+        raise AssertionError(why)

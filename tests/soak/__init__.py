@@ -1,0 +1,1 @@
+"""`make soak`: random histories for as long as one likes."""
