@@ -76,7 +76,7 @@ def _credited(deposit: Deposit, entries: Mapping[str, Row]) -> int | None:
         if receipt.currency == currency and _is_done(receipt, ReviewOutcome.CREDIT)
     ]
     entry = entries.get(f"deposit:{deposit.id}:succeeded")
-    if entry is not None:
+    if entry is not None and entry["currency"] == currency:
         amounts.append(_amount(entry))
     return sum(amounts) if amounts else None
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -10,6 +10,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from domain.gateway import Attempt
 from domain.kernel.due import DUE_INDEX
 from domain.kernel.machine import Machine
+from domain.kernel.money import Money
 from domain.kernel.operations import Actor, Operation
 
 
@@ -131,6 +132,14 @@ class Deposit(Operation[DepositStatus]):
         """The receipt whose refund was decided, and that Stripe has not made yet."""
         decided = (r for r in self.receipts if r.resolution is not None and not r.resolution.done)
         return next(decided, None)
+
+    def received_with(self, money: Money) -> dict[str, Any]:
+        """The fields that say what reached a wallet, once `money` has too: in the currency that was first."""
+        if self.received == 0:
+            other = None if money.currency == self.currency else money.currency
+            return {"received": money.amount, "received_currency": other}
+        same = money.currency == (self.received_currency or self.currency)
+        return {"received": self.received + money.amount} if same else {}
 
     def review_ref(self, step: str, intent_id: str, returned: str | None = None) -> str:
         """The ref of a step about money that was not agreed: one for each intent, and each return of it."""

@@ -12,7 +12,7 @@ from domain.kernel.cipher import Cipher
 from domain.kernel.database import Tx, parse
 from domain.kernel.money import Money
 from domain.kernel.operations import Actor, Failure, move
-from domain.ledger import Account, AlreadyPosted, Kind, NewEntry, Platform, Posted, Posting
+from domain.ledger import Account, Kind, NewEntry, Platform, Posting
 
 S = DepositStatus
 _STRIPE: Final = Account.platform(Platform.STRIPE)
@@ -95,8 +95,11 @@ async def _received(
     actor: Actor,
 ) -> Deposit:
     """Stripe was paid: to the owner's wallet, once, with what was received."""
+    ref = f"deposit:{deposit.id}:succeeded"
     known = deposit.payment_intent_id in (None, intent.id)
-    if deposit.status is S.SUCCEEDED and known:
+    in_review = any(receipt.payment_intent_id == intent.id for receipt in deposit.receipts)
+    # Not by its status: a review of another intent's money may have settled it before.
+    if in_review or (known and await ledger.is_posted(tx, ref)):
         return deposit
     agreed = (intent.received.amount, intent.received.currency) == (deposit.amount, deposit.currency)
     if not (known and agreed and as_received):
@@ -107,7 +110,7 @@ async def _received(
         S.SUCCEEDED,
         actor=actor,
         changes={
-            "received": intent.received.amount,
+            **deposit.received_with(intent.received),
             "payment_intent_id": intent.id,
             "client_secret": None,
             "next_action_url": None,
@@ -116,7 +119,6 @@ async def _received(
         },
     )
     wallet = Account.available(deposit.wallet)
-    ref = f"deposit:{deposit.id}:succeeded"
     await _book(tx, deposit, intent, ref=ref, destination=wallet, actor=actor)
     return settled
 
@@ -125,15 +127,10 @@ async def _unexplained(
     tx: Tx, deposit: Deposit, intent: PaymentIntent, *, observed_at: datetime, actor: Actor
 ) -> Deposit:
     """Paid, but not what was agreed: the money is booked at once, and a person says whose it is."""
-    ref = deposit.review_ref("unexplained", intent.id)
-    if await ledger.has_entries(tx, intent.id):
-        # It is there already, since Stripe's balance was read.
-        known = any(receipt.payment_intent_id == intent.id for receipt in deposit.receipts)
-    else:
-        posted = await _book(tx, deposit, intent, ref=ref, destination=_UNEXPLAINED, actor=actor)
-        known = isinstance(posted, AlreadyPosted)
-    if known:
-        return deposit
+    # Once Stripe's balance was read it is there already.
+    if not await ledger.has_entries(tx, intent.id):
+        ref = deposit.review_ref("unexplained", intent.id)
+        await _book(tx, deposit, intent, ref=ref, destination=_UNEXPLAINED, actor=actor)
     tx.after_commit.append(
         partial(alert, "DEPOSIT_NEEDS_REVIEW", deposit=deposit.id, payment_intent=intent.id)
     )
@@ -162,14 +159,14 @@ async def _unexplained(
 
 async def _book(
     tx: Tx, deposit: Deposit, intent: PaymentIntent, *, ref: str, destination: Account, actor: Actor
-) -> Posted | AlreadyPosted:
+) -> None:
     """What Stripe received moves from platform:stripe to `destination`, once for each ref.
 
     If Stripe's balance was read before anybody knew whose it is, it has left platform:stripe already.
     """
     received = intent.received
     source = _UNEXPLAINED if await ledger.has_entries(tx, intent.id) else _STRIPE
-    return await ledger.post(
+    await ledger.post(
         tx,
         NewEntry(
             ref=ref,

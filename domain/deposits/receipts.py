@@ -9,6 +9,7 @@ from domain.deposits.documents import Deposit, DepositStatus, Receipt, Resolutio
 from domain.gateway import Refund
 from domain.kernel.alerts import alert
 from domain.kernel.database import Tx
+from domain.kernel.money import Money
 from domain.kernel.operations import Actor, move
 from domain.ledger import Account, Kind, NewEntry, Platform, Posting
 
@@ -27,13 +28,8 @@ async def credit(tx: Tx, deposit: Deposit, receipt: Receipt, resolution: Resolut
         kind=Kind.DEPOSIT,
         posting=Posting(_UNEXPLAINED, Account.available(wallet), receipt.amount),
     )
-    first = deposit.received == 0
-    same = receipt.currency == (deposit.received_currency or deposit.currency)
-    changes = {
-        "received": deposit.received + receipt.amount if first or same else deposit.received,
-        "received_currency": receipt.currency if first else deposit.received_currency,
-    }
-    return await _settle(tx, deposit, resolution, changes)
+    received = deposit.received_with(Money(receipt.amount, receipt.currency))
+    return await _settle(tx, deposit, resolution, received)
 
 
 async def decide_refund(

@@ -18,6 +18,7 @@ from domain.ledger.post import AlreadyPosted, NewEntry, Posted, open_wallet, pos
 from domain.ledger.reads import (
     entries_of,
     has_entries,
+    is_posted,
     line,
     statement,
     wallet,
@@ -57,6 +58,7 @@ __all__ = [
     "cut_snapshot",
     "entries_of",
     "has_entries",
+    "is_posted",
     "line",
     "make_checkpoint",
     "open_wallet",

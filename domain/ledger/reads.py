@@ -30,6 +30,12 @@ async def has_entries(tx: Tx, operation: str) -> bool:
     return row is not None
 
 
+async def is_posted(tx: Tx, ref: str) -> bool:
+    """Whether the step was taken, as the transaction sees it."""
+    row = await EntryRecord.get_pymongo_collection().find_one({"ref": ref}, {"_id": 1}, session=tx.session)
+    return row is not None
+
+
 async def entries_of(operation: str) -> list[EntryRecord]:
     """What is booked under `operation`, in the order of its making. An entry never changes."""
     rows = await EntryRecord.get_pymongo_collection().find({"operation": operation}).sort("_id", 1).to_list()

@@ -1,0 +1,90 @@
+"""Money that was not agreed, and what else happens meanwhile: none of it is lost, and none is forgotten."""
+
+from typing import Any
+
+import pytest
+
+from tests.features.test_review import resolve, unexplained
+from tests.features.test_treasury import charge_of
+from tests.house import House, Person
+from tests.house.treasury import settle_otherwise
+
+SUCCEEDED = "payment_intent.succeeded"
+
+
+@pytest.fixture
+async def ada(house: House) -> Person:
+    return await house.customer("ada")
+
+
+@pytest.fixture
+async def edith(house: House) -> Person:
+    return await house.admin("edith")
+
+
+async def paid_by_hand(
+    house: House, person: Person, deposit: dict[str, Any], *, amount: int = 20_00, currency: str = "usd"
+) -> None:
+    """Another intent for the deposit is made and paid at Stripe; waits for its receipt."""
+    before = len((await person.deposit(deposit["id"]))["receipts"])
+    made = {"amount": str(amount), "currency": currency, "metadata[deposit_id]": deposit["id"]}
+    intent = await house.stripe.request("POST", "/v1/payment_intents", made)
+    card = {"payment_method": "pm_card_visa", "return_url": "https://example.com"}
+    await house.stripe.request("POST", f"/v1/payment_intents/{intent['id']}/confirm", card)
+
+    async def received() -> bool:
+        return len((await person.deposit(deposit["id"]))["receipts"]) > before
+
+    await house.until(received)
+
+
+@pytest.mark.parametrize("currency", ["usd", "eur"])
+async def test_its_own_intent_paid_after_another_was_credited(
+    house: House, ada: Person, edith: Person, currency: str
+) -> None:
+    deposit = await ada.deposits(usd=25_00)
+    await paid_by_hand(house, ada, deposit, currency=currency)
+    assert (await resolve(edith, deposit, "CREDIT"))["deposit"]["status"] == "SUCCEEDED"
+
+    intent_id = (await house.pay(deposit))["id"]
+    await house.until(lambda: house.count("webhook_events", object_id=intent_id, type=SUCCEEDED))
+    await house.stripe.redeliver_last(times=3)
+    await house.quiet()
+
+    credited = await ada.available() + await ada.available("EUR")
+    assert (credited, await unexplained(house)) == (45_00, 0)
+    assert await house.ledger_is_sound()
+
+
+async def test_its_own_intent_paid_between_two_decisions(house: House, ada: Person, edith: Person) -> None:
+    deposit = await ada.deposits(usd=25_00)
+    await paid_by_hand(house, ada, deposit)
+    await paid_by_hand(house, ada, deposit, amount=30_00)
+    await resolve(edith, deposit, "CREDIT")
+
+    await house.pay(deposit)
+    await house.settled(ada, deposit)
+
+    present = await ada.deposit(deposit["id"])
+    assert present["received"]["amount"] == await ada.available() == 45_00
+    assert await house.ledger_is_sound()
+
+
+async def test_what_waits_for_a_review_is_not_credited_by_a_late_event(house: House, ada: Person) -> None:
+    """Stripe's balance was read first, and said that it became euros."""
+    deposit = await ada.deposits(usd=25_00)
+    await house.stripe.webhooks(drop=1)
+    await house.pay(deposit)
+    charge = await charge_of(house, deposit["id"])
+    await settle_otherwise(house, charge["id"], 23_00, "eur")
+    await house.chore("treasury")
+    assert (await ada.deposit(deposit["id"]))["status"] == "NEEDS_REVIEW"
+
+    await house.stripe.webhooks()
+    await house.stripe.redeliver_last()
+    await house.until(lambda: house.count("webhook_events", type=SUCCEEDED))
+    await house.quiet()
+
+    assert (await ada.deposit(deposit["id"]))["status"] == "NEEDS_REVIEW"
+    assert await ada.available() == 0
+    assert await house.ledger_is_sound(asking_stripe=True)
