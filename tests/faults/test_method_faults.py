@@ -13,25 +13,12 @@ from domain.gateway import GatewayConfig, StripeGateway
 from domain.kernel.errors import NotFound, PaymentProviderUnavailable
 from domain.runtime import Runtime
 from tests.house import House, Person
-from tests.house.sandbox import SECRET_KEY
+from tests.house.sandbox import FAULTS, SECRET_KEY, TIMEOUTS
 
 LIST, CUSTOMER = "/v1/customers/*/payment_methods", "/v1/customers/*"
 METHOD, DETACH, SETUPS = "/v1/payment_methods/*", "/v1/payment_methods/*/detach", "/v1/setup_intents"
-FAULTS = [
-    "reset_before_commit",
-    "reset_after_commit",
-    "truncate_after_commit",
-    "error_500_before_commit",
-    "error_500_after_commit",
-    "error_503",
-    "rate_limit_429",
-    "lock_timeout_429",
-    "conflict_409",
-    "error_401",
-]
 # Where nothing is changed, before and after a commit are the same; but the SDK repeats some, and some not.
 READ_FAULTS = ["reset_before_commit", "truncate_after_commit", "error_503", "rate_limit_429", "error_401"]
-TIMEOUTS = ["timeout_before_commit", "timeout_after_commit"]
 AFTER_COMMIT = {fault for fault in [*FAULTS, *TIMEOUTS] if fault.endswith("after_commit")}
 # The SDK asks three times where it only reads.
 READS = 3

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.faults.test_stripe_faults import FAULTS, INTENTS, TIMEOUTS
+from tests.faults.test_stripe_faults import INTENTS
 from tests.features.test_saved_card_deposits import DECLINES, charge, save_card
 from tests.house import House, Person
+from tests.house.sandbox import FAULTS, TIMEOUTS
 
 
 @pytest.fixture

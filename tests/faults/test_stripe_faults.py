@@ -6,21 +6,9 @@ from typing import Any
 import pytest
 
 from tests.house import House, Person
+from tests.house.sandbox import FAULTS, TIMEOUTS
 
 CUSTOMERS, INTENTS = "/v1/customers", "/v1/payment_intents"
-FAULTS = [
-    "reset_before_commit",
-    "reset_after_commit",
-    "truncate_after_commit",
-    "error_500_before_commit",
-    "error_500_after_commit",
-    "error_503",
-    "rate_limit_429",
-    "lock_timeout_429",
-    "conflict_409",
-    "error_401",
-]
-TIMEOUTS = ["timeout_before_commit", "timeout_after_commit"]
 
 
 def is_unavailable(payload: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.features.test_saved_card_deposits import ASKS, VISA, charge, save_card
 from tests.house import House, Person, intent_of
+from tests.house.sandbox import FAULTS
 
 CANCEL = """
 mutation ($input: CancelDepositInput!) {
@@ -18,18 +19,6 @@ mutation ($input: CancelDepositInput!) {
 """
 INTENTS, CUSTOMERS = "/v1/payment_intents", "/v1/customers"
 CANCELING = "/v1/payment_intents/*/cancel"
-FAULTS = [
-    "reset_before_commit",
-    "reset_after_commit",
-    "truncate_after_commit",
-    "error_500_before_commit",
-    "error_500_after_commit",
-    "error_503",
-    "rate_limit_429",
-    "lock_timeout_429",
-    "conflict_409",
-    "error_401",
-]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 
 from tests.house import House, Person, intent_of
 from tests.house.people import DEPOSIT_FIELDS
+from tests.house.sandbox import FAULTS
 
 RESOLVE = f"""
 mutation ($input: ResolveDepositInput!) {{
@@ -17,18 +18,6 @@ mutation ($input: ResolveDepositInput!) {{
 }}
 """
 REFUNDS = "/v1/refunds"
-FAULTS = [
-    "reset_before_commit",
-    "reset_after_commit",
-    "truncate_after_commit",
-    "error_500_before_commit",
-    "error_500_after_commit",
-    "error_503",
-    "rate_limit_429",
-    "lock_timeout_429",
-    "conflict_409",
-    "error_401",
-]
 
 
 @pytest.fixture

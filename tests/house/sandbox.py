@@ -22,6 +22,21 @@ WEBHOOK_SECRET = "whsec_platform_of_the_house"
 # The platform's secret is being rotated all the time: the house takes both, the sandbox signs with the old.
 NEW_WEBHOOK_SECRET = "whsec_new_platform_of_the_house"
 CONNECT_WEBHOOK_SECRET = "whsec_connect_of_the_house"
+
+# What can go wrong with a call that changes something, told at once; and what only a timeout tells.
+FAULTS = [
+    "reset_before_commit",
+    "reset_after_commit",
+    "truncate_after_commit",
+    "error_500_before_commit",
+    "error_500_after_commit",
+    "error_503",
+    "rate_limit_429",
+    "lock_timeout_429",
+    "conflict_409",
+    "error_401",
+]
+TIMEOUTS = ["timeout_before_commit", "timeout_after_commit"]
 Answer = TypeVar("Answer")
 
 

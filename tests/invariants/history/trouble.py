@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from jobs import CHORES
+from tests.house import sandbox
 from tests.invariants.history.world import World
 
 # Calls that make what must be there once; that read; and that bring about a state, however often.
@@ -32,22 +33,7 @@ CHANGING = (
     ("POST", "/v1/customers/*"),
     ("POST", "/v1/payment_methods/*/detach"),
 )
-FAULTS = (
-    "latency",
-    "reset_before_commit",
-    "reset_after_commit",
-    "timeout_before_commit",
-    "timeout_after_commit",
-    "truncate_after_commit",
-    "error_500_before_commit",
-    "error_500_after_commit",
-    "error_503",
-    "rate_limit_429",
-    "lock_timeout_429",
-    "conflict_409",
-    "error_400",
-    "error_401",
-)
+FAULTS = ("latency", "error_400", *sandbox.FAULTS, *sandbox.TIMEOUTS)
 LATENCY_MS = 150
 # An event that failed eight times is DEAD, as it should be. Below that many broken reads none can.
 BROKEN_READS_MAX = 7
