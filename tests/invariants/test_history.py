@@ -6,8 +6,8 @@ from tests.house import House
 from tests.invariants.history import Tally, fit_for_histories, tell
 
 SEED = 1
-HISTORIES = 12
-STEPS = 30
+HISTORIES = 10
+STEPS = 25
 
 
 @pytest.mark.timeout(600)  # hypothesis looks for the shortest history that fails

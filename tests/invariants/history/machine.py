@@ -42,7 +42,7 @@ amounts = st.integers(1, 99).map(lambda hundreds: hundreds * 100)
 commands = st.fixed_dictionaries(
     {"amount": amounts, "currency": currencies}, optional={"savePaymentMethod": st.booleans()}
 )
-outcomes = st.sampled_from(["CREDIT", "REFUND"])
+outcomes = st.sampled_from(people.OUTCOMES)
 moments_ms = st.integers(0, 40)
 kinds = st.sampled_from(trouble.FAULTS)
 places = st.integers(0, 99)
@@ -290,9 +290,10 @@ class History(RuleBasedStateMachine):
 
 
 async def _end(world: World) -> None:
-    """Everything comes to rest: first as it is, then with every deposit's time over."""
+    """Everything comes to rest: first as it is, then with every deposit judged, or its time over."""
     await trouble.heal(world)
     await peace.until_agreed(world, reckoning.differences)
+    await people.judge(world)
     await trouble.time_passes(world, EXPIRED_MINUTES)
     await peace.until_agreed(world, reckoning.unsettled)
     await reckoning.reckon(world)

@@ -10,6 +10,7 @@ from domain.kernel.errors import RateLimited
 from tests.house import Person
 from tests.invariants.history.world import Card, Payer, Wish, World, must
 
+OUTCOMES = ("CREDIT", "REFUND")
 RETURN_URL = "https://shop.example.com/back"
 _CANCEL = """
 mutation ($input: CancelDepositInput!) {
@@ -174,6 +175,13 @@ async def admin(world: World, number: int) -> Person:
     while len(world.admins) <= number:
         world.admins.append(await world.house.admin())
     return world.admins[number]
+
+
+async def judge(world: World) -> None:
+    """Of what waits for a decision, a third is credited, a third sent back, and a third goes on waiting."""
+    for number, wanted in enumerate(world.wishes):
+        if wanted.deposit is not None and number % 3 < len(OUTCOMES):
+            await resolve(world, wanted, [OUTCOMES[number % 3]])
 
 
 async def resolve(world: World, wanted: Wish, outcomes: list[str]) -> None:

@@ -59,10 +59,17 @@ async def differences(world: World) -> list[str]:
 
 
 async def unsettled(world: World) -> list[str]:
-    """The same once every deposit's time is over: none may still wait, but for a person's decision."""
+    """The same once every deposit's time is over: none may still wait, but for a person's decision.
+
+    A refund that was decided may take its hours, also of a deposit that is settled.
+    """
     sides = await Sides.of(world.house)
     at_rest = SETTLED | {"NEEDS_REVIEW"}
-    waiting = [f"{row['_id']} is {row['status']}" for row in sides.deposits if row["status"] not in at_rest]
+    waiting = [
+        f"{row['_id']} is {row['status']}, and due at {row['next_attempt_at']}"
+        for row in sides.deposits
+        if row["status"] not in at_rest or row["next_attempt_at"]
+    ]
     return [*waiting, *await differences(world)]
 
 
@@ -210,8 +217,8 @@ def _histories(sides: Sides) -> Iterator[str]:
             yield f"the history of {row['_id']}, which is {row['status']}, is {states}"
         if times != sorted(times):
             yield f"the history of {row['_id']} runs back in time"
-        if row["status"] in SETTLED and (row["client_secret"] or row["next_attempt_at"]):
-            yield f"{row['_id']} is settled, and still has a secret, or something to do"
+        if row["status"] in SETTLED and row["client_secret"]:
+            yield f"{row['_id']} is settled, and still has a secret"
 
 
 def _statements(sides: Sides) -> Iterator[str]:
