@@ -115,6 +115,7 @@ async def _received(
             "client_secret": None,
             "next_action_url": None,
             "failure": None,
+            "next_attempt_at": _still_due(deposit),
             "observed_at": observed_at,
         },
     )
@@ -150,7 +151,7 @@ async def _unexplained(
         changes={
             **changes,
             "payment_intent_id": deposit.payment_intent_id or intent.id,
-            "next_attempt_at": None,
+            "next_attempt_at": _still_due(deposit),
             "next_action_url": None,
             "observed_at": observed_at,
         },
@@ -177,6 +178,11 @@ async def _book(
             actor=actor.value,
         ),
     )
+
+
+def _still_due(deposit: Deposit) -> datetime | None:
+    """When a refund that was decided is to be asked for; what else was due is done with."""
+    return None if deposit.refund_under_way is None else deposit.next_attempt_at
 
 
 def _status(intent: PaymentIntent) -> DepositStatus | None:

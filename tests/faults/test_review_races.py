@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.features.test_review import resolve, unexplained
+from tests.features.test_review import REFUNDS, codes, in_review, resolve, unexplained
 from tests.features.test_treasury import charge_of
 from tests.house import House, Person
-from tests.house.treasury import settle_otherwise
+from tests.house.treasury import cards_settle, outcomes, settle_otherwise
 
 SUCCEEDED = "payment_intent.succeeded"
 
@@ -67,6 +67,33 @@ async def test_its_own_intent_paid_between_two_decisions(house: House, ada: Pers
 
     present = await ada.deposit(deposit["id"])
     assert present["received"]["amount"] == await ada.available() == 45_00
+    assert await house.ledger_is_sound()
+
+
+@pytest.mark.parametrize("meanwhile", ["its own intent is paid", "another receipt"])
+async def test_a_refund_under_way_is_not_forgotten(
+    house: House, ada: Person, edith: Person, meanwhile: str
+) -> None:
+    deposit = await ada.deposits(usd=25_00)
+    await paid_by_hand(house, ada, deposit)
+    await house.stop_worker()
+    await house.stripe.fault("POST", REFUNDS, "error_503")
+    assert codes(await resolve(edith, deposit, "REFUND")) == ["PAYMENT_PROVIDER_UNAVAILABLE"]
+    await house.start_worker()
+
+    if meanwhile == "another receipt":
+        await paid_by_hand(house, ada, deposit, amount=30_00)
+    else:
+        await house.pay(deposit)
+        await house.settled(ada, deposit)
+    await house.stop_worker()
+    for _ in range(3):
+        house.clock.advance(minutes=2)
+        await house.sweep()
+    await house.start_worker()
+
+    assert [refund["amount"] for refund in await house.stripe.objects("refund")] == [20_00]
+    assert await unexplained(house) == (30_00 if meanwhile == "another receipt" else 0)
     assert await house.ledger_is_sound()
 
 
