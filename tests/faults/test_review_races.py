@@ -97,6 +97,34 @@ async def test_a_refund_under_way_is_not_forgotten(
     assert await house.ledger_is_sound()
 
 
+async def test_a_refund_that_failed_before_we_knew_that_it_was_made(
+    house: House, ada: Person, edith: Person
+) -> None:
+    deposit = await in_review(house, ada)
+    await house.stripe.fault("POST", REFUNDS, "reset_after_commit")
+    assert codes(await resolve(edith, deposit, "REFUND")) == ["PAYMENT_PROVIDER_UNAVAILABLE"]
+    [refund] = await house.stripe.objects("refund")
+    await house.stripe.control(f"/refunds/{refund['id']}", {"outcome": "failed"})
+    await house.until(lambda: house.count("webhook_events", type="refund.failed"))
+    await house.quiet()
+
+    await house.stop_worker()
+    for _ in range(3):
+        house.clock.advance(minutes=2)
+        await house.sweep()
+    await house.start_worker()
+
+    assert len(await house.stripe.objects("refund")) == 1
+    assert (await ada.deposit(deposit["id"]))["status"] == "NEEDS_REVIEW"
+    assert await unexplained(house) == 20_00
+    await cards_settle(house)
+    await house.chore("treasury")
+    assert set((await outcomes(house)).values()) == {"BOOKED", "MATCHED"}
+    assert (await resolve(edith, deposit, "CREDIT"))["deposit"]["status"] == "SUCCEEDED"
+    assert (await ada.available(), await unexplained(house)) == (20_00, 0)
+    assert await house.ledger_is_sound(asking_stripe=True)
+
+
 async def test_what_waits_for_a_review_is_not_credited_by_a_late_event(house: House, ada: Person) -> None:
     """Stripe's balance was read first, and said that it became euros."""
     deposit = await ada.deposits(usd=25_00)
