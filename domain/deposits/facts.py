@@ -97,7 +97,7 @@ async def _received(
     """Stripe was paid: to the owner's wallet, once, with what was received."""
     ref = f"deposit:{deposit.id}:succeeded"
     known = deposit.payment_intent_id in (None, intent.id)
-    in_review = any(receipt.payment_intent_id == intent.id for receipt in deposit.receipts)
+    in_review = deposit.receipt_of(intent.id) is not None
     # Not by its status: a review of another intent's money may have settled it before.
     if in_review or (known and await ledger.is_posted(tx, ref)):
         return deposit

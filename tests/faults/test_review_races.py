@@ -143,3 +143,39 @@ async def test_what_waits_for_a_review_is_not_credited_by_a_late_event(house: Ho
     assert (await ada.deposit(deposit["id"]))["status"] == "NEEDS_REVIEW"
     assert await ada.available() == 0
     assert await house.ledger_is_sound(asking_stripe=True)
+
+
+async def test_a_decision_repeated_does_not_decide_about_the_next_receipt(
+    house: House, ada: Person, edith: Person
+) -> None:
+    deposit = await ada.deposits(usd=25_00)
+    await paid_by_hand(house, ada, deposit, amount=20_00)
+    await paid_by_hand(house, ada, deposit, amount=30_00)
+    first, second = (await ada.deposit(deposit["id"]))["receipts"]
+
+    for _ in range(2):
+        payload = await resolve(edith, deposit, "CREDIT", of=second)
+        assert (payload["userErrors"], payload["deposit"]["status"]) == ([], "NEEDS_REVIEW")
+    assert await ada.available() == 30_00
+    assert codes(await resolve(edith, deposit, "REFUND", of=second)) == ["INVALID_STATE"]
+    assert codes(await resolve(edith, deposit, "CREDIT", of={"paymentIntentId": "pi_none"})) == ["NOT_FOUND"]
+    assert (await resolve(edith, deposit, "CREDIT", of=first))["deposit"]["status"] == "SUCCEEDED"
+    assert await ada.available() == 50_00
+    assert await house.ledger_is_sound()
+
+
+async def test_no_second_refund_is_decided_while_the_first_is_under_way(
+    house: House, ada: Person, edith: Person
+) -> None:
+    deposit = await ada.deposits(usd=25_00)
+    await paid_by_hand(house, ada, deposit, amount=20_00)
+    await paid_by_hand(house, ada, deposit, amount=30_00)
+    await house.stop_worker()
+    await house.stripe.fault("POST", REFUNDS, "error_503")
+    await resolve(edith, deposit, "REFUND")
+
+    payload = await resolve(edith, deposit, "REFUND")
+
+    [error] = payload["userErrors"]
+    assert (error["code"], error["path"]) == ("INVALID_STATE", ["id"])
+    await house.start_worker()
