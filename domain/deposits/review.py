@@ -98,8 +98,10 @@ async def _decide(runtime: Runtime, admin: str, command: ResolveDeposit) -> Depo
     waiting = _meant(found, command)
     if waiting is None or waiting.resolution is not None:
         return _decided_before(found, waiting, command.outcome)
-    # Before the transaction, for it makes the wallet where there is none in this currency.
-    wallet = await ledger.open_wallet(found.owner, waiting.currency)
+    wallet = None
+    if command.outcome is ReviewOutcome.CREDIT:
+        # Before the transaction, for it makes the wallet where there is none in this currency.
+        wallet = await ledger.open_wallet(found.owner, waiting.currency)
     resolution = Resolution(
         id=new_id("rsl"), outcome=command.outcome, by=admin, reason=reason, at=runtime.now()
     )
@@ -110,7 +112,7 @@ async def _decide(runtime: Runtime, admin: str, command: ResolveDeposit) -> Depo
         busy = deposit.refund_under_way is not None
         if busy or receipt is None or receipt.resolution is not None:
             return _decided_before(deposit, receipt, command.outcome)
-        if command.outcome is ReviewOutcome.CREDIT:
+        if wallet is not None:
             return await receipts.credit(tx, deposit, receipt, resolution, wallet.id)
         changes = {
             "attempt": _attempt(runtime, deposit.id, receipt, resolution, 1).model_dump(),

@@ -179,3 +179,9 @@ async def test_no_second_refund_is_decided_while_the_first_is_under_way(
     [error] = payload["userErrors"]
     assert (error["code"], error["path"]) == ("INVALID_STATE", ["id"])
     await house.start_worker()
+
+
+async def test_a_refund_opens_no_wallet(house: House, ada: Person, edith: Person) -> None:
+    deposit = await in_review(house, ada, currency="eur")
+    await resolve(edith, deposit, "REFUND")
+    assert await house.count("wallets", owner=ada.id, currency="EUR") == 0
