@@ -210,11 +210,21 @@ class CancelDepositPayload:
 @strawberry.input(description="What an administrator decides about money that was not agreed.")
 class ResolveDepositInput:
     id: strawberry.ID = strawberry.field(description="The deposit's id.")
-    outcome: ReviewOutcome = strawberry.field(description="What becomes of the receipt that waits longest.")
+    outcome: ReviewOutcome = strawberry.field(description="What becomes of the receipt.")
     reason: str = strawberry.field(description="1 to 500 characters; the deposit's history keeps it.")
+    payment_intent_id: str | None = strawberry.field(
+        default=None,
+        description="Whose receipt is meant: then the call may be repeated. The one that waits longest when "
+        "absent.",
+    )
 
     def to_command(self) -> ResolveDeposit:
-        return ResolveDeposit(deposit_id=self.id, outcome=self.outcome, reason=self.reason)
+        return ResolveDeposit(
+            deposit_id=self.id,
+            outcome=self.outcome,
+            reason=self.reason,
+            payment_intent_id=self.payment_intent_id,
+        )
 
 
 @strawberry.type(description="The deposit as it is now, and why it is not resolved, if it is not.")

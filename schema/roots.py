@@ -139,8 +139,8 @@ class Mutation:
         return CancelDepositPayload.of(canceled)
 
     @strawberry.mutation(
-        description="ADMIN. Decide about money that was received for a deposit, but not as agreed: the "
-        "receipt that waits longest. The same decision again is no change."
+        description="ADMIN. Decide about money that was received for a deposit, but not as agreed. The same "
+        "decision again, about the same receipt, is no change."
     )
     async def resolve_deposit(self, info: Info, input: ResolveDepositInput) -> ResolveDepositPayload:
         try:

@@ -53,12 +53,11 @@ async def booking_of_refund(runtime: Runtime, refund_id: str) -> Booking | None:
     if found is None:
         return None
     refund, deposit = found
-    receipt = deposit.refund_under_way
-    resolution = None if receipt is None else receipt.resolution
-    if resolution is not None and resolution.id == refund.metadata.get("resolution_id"):
-        # Stripe has made it, and its answer has not been written yet.
-        decision = resolution
-        await runtime.database.transact(lambda tx: receipts.refunded(tx, deposit.id, decision, refund))
+
+    async def work(tx: Tx) -> None:
+        await receipts.adopt(tx, await reads.get(deposit.id, tx), refund)
+
+    await runtime.database.transact(work)
     entries = await ledger.entries_of(deposit.id)
     sent = _steps(deposit, refund, entries, step="resolved", kind=Kind.REFUND_SENT)
     returned = _steps(deposit, refund, entries, step="returned", kind=Kind.REFUND_RETURNED)

@@ -133,6 +133,10 @@ class Deposit(Operation[DepositStatus]):
         decided = (r for r in self.receipts if r.resolution is not None and not r.resolution.done)
         return next(decided, None)
 
+    def receipt_of(self, payment_intent_id: str) -> Receipt | None:
+        """What that intent brought, if it was not as agreed."""
+        return next((r for r in self.receipts if r.payment_intent_id == payment_intent_id), None)
+
     def received_with(self, money: Money) -> dict[str, Any]:
         """The fields that say what reached a wallet, once `money` has too: in the currency that was first."""
         if self.received == 0:

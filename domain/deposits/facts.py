@@ -97,7 +97,7 @@ async def _received(
     """Stripe was paid: to the owner's wallet, once, with what was received."""
     ref = f"deposit:{deposit.id}:succeeded"
     known = deposit.payment_intent_id in (None, intent.id)
-    in_review = any(receipt.payment_intent_id == intent.id for receipt in deposit.receipts)
+    in_review = deposit.receipt_of(intent.id) is not None
     # Not by its status: a review of another intent's money may have settled it before.
     if in_review or (known and await ledger.is_posted(tx, ref)):
         return deposit
@@ -115,6 +115,7 @@ async def _received(
             "client_secret": None,
             "next_action_url": None,
             "failure": None,
+            "next_attempt_at": _still_due(deposit),
             "observed_at": observed_at,
         },
     )
@@ -150,7 +151,7 @@ async def _unexplained(
         changes={
             **changes,
             "payment_intent_id": deposit.payment_intent_id or intent.id,
-            "next_attempt_at": None,
+            "next_attempt_at": _still_due(deposit),
             "next_action_url": None,
             "observed_at": observed_at,
         },
@@ -177,6 +178,11 @@ async def _book(
             actor=actor.value,
         ),
     )
+
+
+def _still_due(deposit: Deposit) -> datetime | None:
+    """When a refund that was decided is to be asked for; what else was due is done with."""
+    return None if deposit.refund_under_way is None else deposit.next_attempt_at
 
 
 def _status(intent: PaymentIntent) -> DepositStatus | None:

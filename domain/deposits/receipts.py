@@ -59,6 +59,15 @@ async def refunded(tx: Tx, deposit_id: str, resolution: Resolution, refund: Refu
     return await _settle(tx, deposit, resolution, {})
 
 
+async def adopt(tx: Tx, deposit: Deposit, refund: Refund) -> Deposit:
+    """Book the refund that is under way, for Stripe shows it before its answer was written; no other."""
+    receipt = deposit.refund_under_way
+    resolution = None if receipt is None else receipt.resolution
+    if resolution is None or resolution.id != refund.metadata.get("resolution_id"):
+        return deposit
+    return await refunded(tx, deposit.id, resolution, refund)
+
+
 async def take_back(tx: Tx, deposit_id: str, resolution: Resolution) -> Deposit:
     """Stripe will not refund it, and has not: the receipt waits for another decision."""
     deposit = await reads.get(deposit_id, tx)
@@ -71,6 +80,7 @@ async def take_back(tx: Tx, deposit_id: str, resolution: Resolution) -> Deposit:
 
 async def returned(tx: Tx, deposit: Deposit, refund: Refund) -> Deposit:
     """A refund that failed after it was made: the money is at Stripe again, and waits again."""
+    deposit = await adopt(tx, deposit, refund)
     receipt = next((r for r in deposit.receipts if _refund_of(r) == refund.id), None)
     if receipt is None:
         return deposit

@@ -24,11 +24,16 @@ CLOCK_SLACK: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class ResolveDeposit:
-    """`reason`: 1 to 500 characters, for the audit trail."""
+    """`reason`: 1 to 500 characters, for the audit trail.
+
+    `payment_intent_id`: whose receipt is meant. Without it, the one that waits longest: whoever repeats a
+    call then, for its answer was lost, may decide about the next one.
+    """
 
     deposit_id: str
     outcome: ReviewOutcome
     reason: str
+    payment_intent_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Resolved:
 
 
 async def resolve(runtime: Runtime, admin: str, command: ResolveDeposit) -> Resolved:
-    """Decide about the oldest receipt that waits; the same decision again is no change.
+    """Decide about a receipt that waits; the same decision again is no change.
 
     Raises InvalidInput, NotFound, InvalidState (nothing waits, or it was decided otherwise), Forbidden (one's
     own deposit). Where Stripe cannot be asked for a refund, the decision stands and is carried out later.
@@ -90,21 +95,24 @@ async def _decide(runtime: Runtime, admin: str, command: ResolveDeposit) -> Depo
         raise NotFound("There is no such deposit.", path=["id"])
     if found.owner == admin:
         raise Forbidden("Nobody decides about a deposit of their own.")
-    if (waiting := found.receipt_waiting) is None:
-        return _decided_before(found, command.outcome)
-    # Before the transaction, for it makes the wallet where there is none in this currency.
-    wallet = await ledger.open_wallet(found.owner, waiting.currency)
+    waiting = _meant(found, command)
+    if waiting is None or waiting.resolution is not None:
+        return _decided_before(found, waiting, command.outcome)
+    wallet = None
+    if command.outcome is ReviewOutcome.CREDIT:
+        # Before the transaction, for it makes the wallet where there is none in this currency.
+        wallet = await ledger.open_wallet(found.owner, waiting.currency)
     resolution = Resolution(
         id=new_id("rsl"), outcome=command.outcome, by=admin, reason=reason, at=runtime.now()
     )
 
     async def work(tx: Tx) -> Deposit:
         deposit = await reads.get(found.id, tx)
-        receipt = deposit.receipt_waiting
+        receipt = deposit.receipt_of(waiting.payment_intent_id)
         busy = deposit.refund_under_way is not None
-        if busy or receipt is None or receipt.payment_intent_id != waiting.payment_intent_id:
-            return _decided_before(deposit, command.outcome)
-        if command.outcome is ReviewOutcome.CREDIT:
+        if busy or receipt is None or receipt.resolution is not None:
+            return _decided_before(deposit, receipt, command.outcome)
+        if wallet is not None:
             return await receipts.credit(tx, deposit, receipt, resolution, wallet.id)
         changes = {
             "attempt": _attempt(runtime, deposit.id, receipt, resolution, 1).model_dump(),
@@ -116,12 +124,25 @@ async def _decide(runtime: Runtime, admin: str, command: ResolveDeposit) -> Depo
     return await runtime.database.transact(work)
 
 
-def _decided_before(deposit: Deposit, outcome: ReviewOutcome) -> Deposit:
-    """Raises InvalidState unless the last decision was the same."""
-    decisions = [receipt.resolution for receipt in deposit.receipts if receipt.resolution is not None]
-    if not decisions:
+def _meant(deposit: Deposit, command: ResolveDeposit) -> Receipt | None:
+    """The receipt to decide about, or the last that was; None when none was received. Raises NotFound."""
+    if command.payment_intent_id is None:
+        decided = [(receipt.resolution.at, receipt) for receipt in deposit.receipts if receipt.resolution]
+        last = max(decided, key=lambda one: one[0])[1] if decided else None
+        return deposit.receipt_waiting or last
+    receipt = deposit.receipt_of(command.payment_intent_id)
+    if receipt is None:
+        raise NotFound("No such payment was received for this deposit.", path=["paymentIntentId"])
+    return receipt
+
+
+def _decided_before(deposit: Deposit, receipt: Receipt | None, outcome: ReviewOutcome) -> Deposit:
+    """Raises InvalidState unless the same was decided about it."""
+    if receipt is None:
         raise InvalidState("Nothing was received for this deposit that was not agreed.", path=["id"])
-    if max(decisions, key=lambda decision: decision.at).outcome is not outcome:
+    if receipt.resolution is None:
+        raise InvalidState("Another payment of this deposit is being sent back: wait for that.", path=["id"])
+    if receipt.resolution.outcome is not outcome:
         raise InvalidState("It was decided otherwise.", path=["outcome"])
     return deposit
 

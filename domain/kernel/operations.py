@@ -123,17 +123,19 @@ async def move(
 ) -> OperationT:
     """Write `operation` in `status` (the same again: only `changes`), with its history and next version.
 
+    Settled, nothing is due, unless `changes` say otherwise.
     Raises IllegalMove for an arrow that is not drawn, StaleOperation when `operation` is not the newest.
     """
     fields: dict[str, Any] = {**(changes or {}), "updated_at": tx.now}
-    update: dict[str, Any] = {"$set": fields, "$inc": {"version": 1}}
+    update: dict[str, Any] = {"$inc": {"version": 1}}
     if status != operation.status:
         operation.machine.check(operation.status, status)
         change = StatusChange(status=status.value, at=tx.now, actor=actor, reason=reason)
         fields["status"] = status.value
         update["$push"] = {"history": change.model_dump()}
         if status in operation.machine.settled:
-            fields |= {"next_attempt_at": None, "lease_until": None}
+            fields = {"next_attempt_at": None, "lease_until": None, **fields}
+    update["$set"] = fields
     model = type(operation)
     row = await model.get_pymongo_collection().find_one_and_update(
         {"_id": operation.id, "version": operation.version},

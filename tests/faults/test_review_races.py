@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.features.test_review import resolve, unexplained
+from tests.features.test_review import REFUNDS, codes, in_review, resolve, unexplained
 from tests.features.test_treasury import charge_of
 from tests.house import House, Person
-from tests.house.treasury import settle_otherwise
+from tests.house.treasury import cards_settle, outcomes, settle_otherwise
 
 SUCCEEDED = "payment_intent.succeeded"
 
@@ -70,6 +70,61 @@ async def test_its_own_intent_paid_between_two_decisions(house: House, ada: Pers
     assert await house.ledger_is_sound()
 
 
+@pytest.mark.parametrize("meanwhile", ["its own intent is paid", "another receipt"])
+async def test_a_refund_under_way_is_not_forgotten(
+    house: House, ada: Person, edith: Person, meanwhile: str
+) -> None:
+    deposit = await ada.deposits(usd=25_00)
+    await paid_by_hand(house, ada, deposit)
+    await house.stop_worker()
+    await house.stripe.fault("POST", REFUNDS, "error_503")
+    assert codes(await resolve(edith, deposit, "REFUND")) == ["PAYMENT_PROVIDER_UNAVAILABLE"]
+    await house.start_worker()
+
+    if meanwhile == "another receipt":
+        await paid_by_hand(house, ada, deposit, amount=30_00)
+    else:
+        await house.pay(deposit)
+        await house.settled(ada, deposit)
+    await house.stop_worker()
+    for _ in range(3):
+        house.clock.advance(minutes=2)
+        await house.sweep()
+    await house.start_worker()
+
+    assert [refund["amount"] for refund in await house.stripe.objects("refund")] == [20_00]
+    assert await unexplained(house) == (30_00 if meanwhile == "another receipt" else 0)
+    assert await house.ledger_is_sound()
+
+
+async def test_a_refund_that_failed_before_we_knew_that_it_was_made(
+    house: House, ada: Person, edith: Person
+) -> None:
+    deposit = await in_review(house, ada)
+    await house.stripe.fault("POST", REFUNDS, "reset_after_commit")
+    assert codes(await resolve(edith, deposit, "REFUND")) == ["PAYMENT_PROVIDER_UNAVAILABLE"]
+    [refund] = await house.stripe.objects("refund")
+    await house.stripe.control(f"/refunds/{refund['id']}", {"outcome": "failed"})
+    await house.until(lambda: house.count("webhook_events", type="refund.failed"))
+    await house.quiet()
+
+    await house.stop_worker()
+    for _ in range(3):
+        house.clock.advance(minutes=2)
+        await house.sweep()
+    await house.start_worker()
+
+    assert len(await house.stripe.objects("refund")) == 1
+    assert (await ada.deposit(deposit["id"]))["status"] == "NEEDS_REVIEW"
+    assert await unexplained(house) == 20_00
+    await cards_settle(house)
+    await house.chore("treasury")
+    assert set((await outcomes(house)).values()) == {"BOOKED", "MATCHED"}
+    assert (await resolve(edith, deposit, "CREDIT"))["deposit"]["status"] == "SUCCEEDED"
+    assert (await ada.available(), await unexplained(house)) == (20_00, 0)
+    assert await house.ledger_is_sound(asking_stripe=True)
+
+
 async def test_what_waits_for_a_review_is_not_credited_by_a_late_event(house: House, ada: Person) -> None:
     """Stripe's balance was read first, and said that it became euros."""
     deposit = await ada.deposits(usd=25_00)
@@ -88,3 +143,45 @@ async def test_what_waits_for_a_review_is_not_credited_by_a_late_event(house: Ho
     assert (await ada.deposit(deposit["id"]))["status"] == "NEEDS_REVIEW"
     assert await ada.available() == 0
     assert await house.ledger_is_sound(asking_stripe=True)
+
+
+async def test_a_decision_repeated_does_not_decide_about_the_next_receipt(
+    house: House, ada: Person, edith: Person
+) -> None:
+    deposit = await ada.deposits(usd=25_00)
+    await paid_by_hand(house, ada, deposit, amount=20_00)
+    await paid_by_hand(house, ada, deposit, amount=30_00)
+    first, second = (await ada.deposit(deposit["id"]))["receipts"]
+
+    for _ in range(2):
+        payload = await resolve(edith, deposit, "CREDIT", of=second)
+        assert (payload["userErrors"], payload["deposit"]["status"]) == ([], "NEEDS_REVIEW")
+    assert await ada.available() == 30_00
+    assert codes(await resolve(edith, deposit, "REFUND", of=second)) == ["INVALID_STATE"]
+    assert codes(await resolve(edith, deposit, "CREDIT", of={"paymentIntentId": "pi_none"})) == ["NOT_FOUND"]
+    assert (await resolve(edith, deposit, "CREDIT", of=first))["deposit"]["status"] == "SUCCEEDED"
+    assert await ada.available() == 50_00
+    assert await house.ledger_is_sound()
+
+
+async def test_no_second_refund_is_decided_while_the_first_is_under_way(
+    house: House, ada: Person, edith: Person
+) -> None:
+    deposit = await ada.deposits(usd=25_00)
+    await paid_by_hand(house, ada, deposit, amount=20_00)
+    await paid_by_hand(house, ada, deposit, amount=30_00)
+    await house.stop_worker()
+    await house.stripe.fault("POST", REFUNDS, "error_503")
+    await resolve(edith, deposit, "REFUND")
+
+    payload = await resolve(edith, deposit, "REFUND")
+
+    [error] = payload["userErrors"]
+    assert (error["code"], error["path"]) == ("INVALID_STATE", ["id"])
+    await house.start_worker()
+
+
+async def test_a_refund_opens_no_wallet(house: House, ada: Person, edith: Person) -> None:
+    deposit = await in_review(house, ada, currency="eur")
+    await resolve(edith, deposit, "REFUND")
+    assert await house.count("wallets", owner=ada.id, currency="EUR") == 0

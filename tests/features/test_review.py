@@ -31,10 +31,17 @@ async def edith(house: House) -> Person:
 
 
 async def resolve(
-    admin: Person, deposit: dict[str, Any], outcome: str, reason: str = "she called us"
+    admin: Person,
+    deposit: dict[str, Any],
+    outcome: str,
+    reason: str = "she called us",
+    *,
+    of: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The whole payload of resolveDeposit."""
+    """The whole payload of resolveDeposit, `of` a receipt."""
     command = {"id": deposit["id"], "outcome": outcome, "reason": reason}
+    if of is not None:
+        command["paymentIntentId"] = of["paymentIntentId"]
     payload: dict[str, Any] = (await admin.data(RESOLVE, {"input": command}))["resolveDeposit"]
     return payload
 
