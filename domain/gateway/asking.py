@@ -87,6 +87,8 @@ async def _decide(
         trouble = refused
     except Unknown as unknown:
         if not unknown.replayed:
+            # It may have been done just now: what was not there before says nothing of that.
+            attempt.missed_at = None
             raise
         attempt.stored_failure = unknown.code
         trouble = KeySpent(unknown.code)
