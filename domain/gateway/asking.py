@@ -93,6 +93,9 @@ async def _decide(
         attempt.stored_failure = unknown.code
         trouble = KeySpent(unknown.code)
     except NotSendable as error:
+        if not attempt.unknown and attempt.may_be_sent(now()):
+            # Its turn came after the lease had passed.
+            raise NotDone("not_sendable") from error
         if not attempt.is_spent(now()):
             raise Unknown("not_sendable") from error
         trouble = KeySpent("key_too_old")
