@@ -91,7 +91,8 @@ async def create(runtime: Runtime, owner: str, command: CreateDeposit, *, budget
     except (StripeTrouble, CommitUnknown):
         # What became of it is in the database; a replay, or the sweep, goes on from there.
         deposit = await reads.get(deposit.id)
-        return Created(deposit, replayed, None if deposit.payment_intent_id else _unavailable())
+        if deposit.payment_intent_id is None and not deposit.is_settled:
+            return Created(deposit, replayed, _unavailable(deposit))
     return Created(deposit, replayed, _refusal_of(deposit))
 
 
@@ -194,9 +195,12 @@ async def _write(deposit: Deposit) -> tuple[Deposit, bool]:
     return deposit, False
 
 
-def _unavailable() -> PaymentProviderUnavailable:
+def _unavailable(deposit: Deposit) -> PaymentProviderUnavailable:
+    asked = deposit.attempt is not None and deposit.attempt.unknown
+    doubt = "Whether the card was charged is not known yet" if asked and deposit.saved_card else None
     return PaymentProviderUnavailable(
-        "The payment provider cannot be reached now. Nothing was charged; try again with the same key."
+        "The payment provider cannot be reached now. "
+        f"{doubt or 'Nothing was charged'}; try again with the same key."
     )
 
 

@@ -87,10 +87,15 @@ async def _decide(
         trouble = refused
     except Unknown as unknown:
         if not unknown.replayed:
+            # It may have been done just now: what was not there before says nothing of that.
+            attempt.missed_at = None
             raise
         attempt.stored_failure = unknown.code
         trouble = KeySpent(unknown.code)
     except NotSendable as error:
+        if not attempt.unknown and attempt.may_be_sent(now()):
+            # Its turn came after the lease had passed.
+            raise NotDone("not_sendable") from error
         if not attempt.is_spent(now()):
             raise Unknown("not_sendable") from error
         trouble = KeySpent("key_too_old")

@@ -17,7 +17,8 @@ class Attempt(BaseModel):
     """`key` is `<kind>:<id>:<step>:<n>`. `sealed`: the parameters as encrypted JSON.
 
     `unknown` is written before the call and taken back only by an answer which says that nothing was done:
-    a process that dies in between leaves the truth behind. `missed_at`: when it was first looked up in vain.
+    a process that dies in between leaves the truth behind. `missed_at`: when it was first looked up in
+    vain since it was last sent.
     `stored_failure`: the code of a 5xx that Stripe keeps under the key, and would only repeat.
     """
 

@@ -128,7 +128,8 @@ class Transport:
             outcome, code, request_id = type(trouble).__name__, trouble.code, trouble.request_id
             if isinstance(trouble, Misuse):
                 alert("STRIPE_MISUSE", stripe_operation=operation, stripe_code=trouble.code)
-            raise trouble from error
+            # Without its cause: the message of that one may quote a whole body of Stripe's.
+            raise trouble from None
         else:
             return answer
         finally:

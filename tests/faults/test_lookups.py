@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from domain.gateway import Attempt, KeySpent, NotFoundYet, Unknown, ask
+from domain.gateway import Attempt, Find, KeySpent, NotFoundYet, Refused, Unknown, ask
+from domain.gateway.asking import Send
 from tests.house import House, Person
 
 CUSTOMERS, INTENTS = "/v1/customers", "/v1/payment_intents"
@@ -46,6 +47,22 @@ async def look(house: House, deposit: dict[str, Any]) -> dict[str, Any]:
     await house.collection("deposits").update_one({"_id": deposit["id"]}, due)
     await house.sweep()
     return await stored(house, deposit)
+
+
+async def ask_again(house: House, person: Person, send: Send[str], find: Find[str]) -> None:
+    """For the person's Customer, of an attempt that `send` and `find` answer."""
+    policy = house.runtime.policy
+    await ask(
+        house.collection("customers"),
+        person.id,
+        answer_field="stripe_id",
+        send=send,
+        find=find,
+        check_circuit=house.runtime.gateway.check_circuit,
+        now=house.clock,
+        lease=policy.lease,
+        lookup_wait=policy.lookup_wait,
+    )
 
 
 async def posted(house: House, path: str) -> list[str]:
@@ -134,25 +151,35 @@ async def test_a_stored_failure_is_looked_up_and_never_asked_for_again(idle_hous
         asked.append("find")
         return None
 
-    async def ask_again() -> None:
-        policy = house.runtime.policy
-        await ask(
-            house.collection("customers"),
-            ada.id,
-            answer_field="stripe_id",
-            send=send,
-            find=find,
-            check_circuit=house.runtime.gateway.check_circuit,
-            now=house.clock,
-            lease=policy.lease,
-            lookup_wait=policy.lookup_wait,
-        )
-
     with pytest.raises(NotFoundYet):
-        await ask_again()
+        await ask_again(house, ada, send, find)
     with pytest.raises(NotFoundYet):
-        await ask_again()
+        await ask_again(house, ada, send, find)
     house.clock.ahead += house.runtime.policy.lookup_wait
     with pytest.raises(KeySpent):
-        await ask_again()
+        await ask_again(house, ada, send, find)
     assert asked == ["send", "find", "find", "find"]
+
+
+async def test_an_empty_lookup_proves_nothing_about_what_was_sent_after_it(idle_house: House) -> None:
+    house = idle_house
+    ada = await house.customer()
+    await unanswered(house, ada, CUSTOMERS, "reset_before_commit")
+    answers = [Refused("no", "no"), Unknown("lost"), Unknown("api_error", replayed=True)]
+
+    async def send(_attempt: Attempt, _lease_until: Any) -> str:
+        raise answers.pop(0)
+
+    async def find(_attempt: Attempt) -> str | None:
+        return None
+
+    with pytest.raises(NotFoundYet):
+        await ask_again(house, ada, send, find)
+    house.clock.ahead += house.runtime.policy.lookup_wait
+    with pytest.raises(Unknown, match="lost"):
+        await ask_again(house, ada, send, find)
+    with pytest.raises(NotFoundYet):
+        await ask_again(house, ada, send, find)
+    house.clock.ahead += house.runtime.policy.lookup_wait
+    with pytest.raises(KeySpent):
+        await ask_again(house, ada, send, find)

@@ -95,3 +95,32 @@ async def test_a_decline_whose_answer_was_lost(house: House, ada: Person, fault:
     [error] = (await charge(ada, card, key="rent"))["userErrors"]
     assert (error["code"], error["declineCode"]) == ("PAYMENT_DECLINED", "generic_decline")
     await house.start_worker()
+
+
+async def test_a_decline_that_is_known_before_its_answer_is_lost(house: House, ada: Person) -> None:
+    card = await save_card(house, ada, DECLINES)
+    await house.stripe.fault("POST", INTENTS, "timeout_after_commit")
+
+    payload = await charge(ada, card, key="rent")
+
+    assert payload["deposit"]["status"] == "FAILED"
+    [error] = payload["userErrors"]
+    assert (error["code"], error["declineCode"]) == ("PAYMENT_DECLINED", "generic_decline")
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("reset_after_commit", "Whether the card was charged is not known"),
+        ("rate_limit_429", "Nothing was charged"),
+    ],
+)
+async def test_nobody_is_told_that_nothing_was_charged_unless_it_is_so(
+    house: House, ada: Person, fault: str, said: str
+) -> None:
+    card = await save_card(house, ada)
+    await house.stripe.webhooks(drop=1)
+    await house.stripe.fault("POST", INTENTS, fault)
+    [error] = (await charge(ada, card, key="rent"))["userErrors"]
+    assert error["code"] == "PAYMENT_PROVIDER_UNAVAILABLE"
+    assert said in error["message"]

@@ -1,11 +1,13 @@
 """What must stay secret stays so: in every line of a whole run's logs, and in every byte of the database."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import orjson
+import pytest
 from bson.raw_bson import RawBSONDocument
 
 from sandbox.processes import any_free_port
@@ -168,3 +170,26 @@ async def everything_stored(house: House) -> bytes:
         async for document in collection.find():
             found += document.raw
     return found
+
+
+async def test_an_answer_that_cannot_be_read_is_not_logged(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stripe's SDK quotes the whole body in its error's message: names and addresses stand there."""
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        body = b'{"object": "refund", "metadata": {"note": "for Ada of St James Square"'
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with house.with_gateway(stripe_api_base=f"http://127.0.0.1:{port}"):
+            refund = {"object": {"object": "refund", "id": "re_1"}}
+            event = {"object": "event", "id": "evt_1", "type": "refund.updated", "livemode": False}
+            assert (await house.deliver(event | {"data": refund})).status_code == 200
+            await house.until(lambda: house.count("webhook_events", status="FAILED"))
+    output = capsys.readouterr().out
+    assert "event failed" in output
+    assert "Ada" not in output

@@ -171,3 +171,19 @@ async def test_one_that_fails_does_not_hold_up_the_others(idle_house: House, ada
 async def due_in(house: House, deposit: dict[str, Any]) -> Any:
     stored = await house.collection("deposits").find_one({"_id": deposit["id"]})
     return stored["next_attempt_at"] - house.clock()
+
+
+async def test_what_cannot_be_read_keeps_nothing_else_from_being_done(idle_house: House, ada: Person) -> None:
+    """As a newer version would write it, while both run."""
+    house = idle_house
+    for _ in range(5):
+        await paid_unheard(house, ada)
+    house.clock.advance(minutes=1)
+    newer = {"_id": "dep_newer", "status": "NOT_THOUGHT_OF_YET", "next_attempt_at": house.clock()}
+    await house.collection("deposits").update_many({}, {"$set": {"next_attempt_at": house.clock()}})
+    await house.collection("deposits").insert_one(newer)
+
+    await a_sweep(house).once()
+
+    assert await ada.available() == 5_00
+    await house.collection("deposits").delete_one({"_id": "dep_newer"})

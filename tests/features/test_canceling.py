@@ -1,10 +1,13 @@
 """Deposits that end unpaid: canceled by their owner, or when their time is over. A racing payment wins."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from domain import deposits
+from domain.deposits import CreateDeposit
 from tests.features.test_saved_card_deposits import ASKS, VISA, charge, save_card
 from tests.house import House, Person, intent_of
 from tests.house.sandbox import FAULTS
@@ -221,6 +224,20 @@ async def test_what_was_never_asked_is_canceled_without_asking(house: House, ada
     assert await house.stripe.objects("payment_intent") == []
     assert (await ada.create_deposit(25_00))["userErrors"] == []
     await house.start_worker()
+
+
+async def test_a_charge_that_never_had_its_turn_is_canceled_at_once(house: House, ada: Person) -> None:
+    """So many wait to ask Stripe that the lease passes before it is sent: it certainly was not."""
+    card = await save_card(house, ada)
+    hurried = house.with_policy(lease=timedelta(0))
+    command = CreateDeposit(25_00, "USD", "rent", payment_method_id=card, return_url="https://example.com/")
+    created = await deposits.create(hurried, ada.id, command, budget=house.limits.deposits)
+    assert created.refusal is not None
+
+    payload = await cancel(ada, {"id": created.deposit.id})
+
+    assert (payload["deposit"]["status"], payload["userErrors"]) == ("CANCELED", [])
+    assert await house.stripe.objects("payment_intent") == []
 
 
 async def test_a_card_is_not_charged_after_its_owner_said_no(house: House, ada: Person) -> None:
