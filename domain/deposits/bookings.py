@@ -59,6 +59,8 @@ async def booking_of_refund(runtime: Runtime, refund_id: str) -> Booking | None:
 
     await runtime.database.transact(work)
     entries = await ledger.entries_of(deposit.id)
+    # After them, so that it has the receipt of each.
+    deposit = await reads.get(deposit.id)
     sent = _steps(deposit, refund, entries, step="resolved", kind=Kind.REFUND_SENT)
     returned = _steps(deposit, refund, entries, step="returned", kind=Kind.REFUND_RETURNED)
     # Money that came back is sent anew, so they alternate; what came back names its refund.
@@ -82,6 +84,7 @@ async def booking_of_return(runtime: Runtime, refund_id: str) -> Booking | None:
 
         await runtime.database.transact(work)
     entries = await ledger.entries_of(deposit.id)
+    deposit = await reads.get(deposit.id)
     returned = _steps(deposit, refund, entries, step="returned", kind=Kind.REFUND_RETURNED)
     mine = next((entry for entry in returned if entry.ref.endswith(f":{refund.id}")), None)
     return None if mine is None else _booking(deposit, mine)
@@ -113,11 +116,23 @@ def _steps(
     if refund.payment_intent is None:
         return []
     ref = deposit.review_ref(step, refund.payment_intent)
+    # The refs of the deposit's own intent are what those of all others begin with.
+    others = [
+        f"{ref}:{r.payment_intent_id}"
+        for r in deposit.receipts
+        if r.payment_intent_id != refund.payment_intent
+    ]
     return [
         entry
         for entry in entries
-        if entry.kind is kind and (entry.ref == ref or entry.ref.startswith(f"{ref}:"))
+        if entry.kind is kind
+        and _is_of(entry.ref, ref)
+        and not any(_is_of(entry.ref, other) for other in others)
     ]
+
+
+def _is_of(ref: str, step: str) -> bool:
+    return ref == step or ref.startswith(f"{step}:")
 
 
 def _booking(deposit: Deposit, entry: EntryRecord) -> Booking:

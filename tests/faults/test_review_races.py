@@ -185,3 +185,20 @@ async def test_a_refund_opens_no_wallet(house: House, ada: Person, edith: Person
     deposit = await in_review(house, ada, currency="eur")
     await resolve(edith, deposit, "REFUND")
     assert await house.count("wallets", owner=ada.id, currency="EUR") == 0
+
+
+async def test_two_refunds_of_one_deposit_are_told_apart(house: House, ada: Person, edith: Person) -> None:
+    """The first intent's refs begin the second's; and the second refund failed before either was read."""
+    deposit = await in_review(house, ada)
+    await paid_by_hand(house, ada, deposit, amount=30_00)
+    for receipt in (await ada.deposit(deposit["id"]))["receipts"]:
+        assert codes(await resolve(edith, deposit, "REFUND", of=receipt)) == []
+    _, second = await house.stripe.objects("refund")
+    await house.stripe.control(f"/refunds/{second['id']}", {"outcome": "failed"})
+    await house.reaches(ada, deposit, "NEEDS_REVIEW")
+
+    await cards_settle(house)
+    await house.chore("treasury")
+
+    assert await unexplained(house) == 30_00
+    assert await house.ledger_is_sound(asking_stripe=True)

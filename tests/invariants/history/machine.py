@@ -179,9 +179,17 @@ class History(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ administrators
 
-    @rule(wish=odd | wishes, chosen=st.lists(outcomes, min_size=1, max_size=2))
-    def admins_resolve(self, wish: Wish, chosen: list[str]) -> None:
-        self._do("resolveDeposit", people.resolve(self._world, wish, chosen))
+    @rule(wish=odd | wishes, chosen=st.lists(outcomes, min_size=1, max_size=2), named=st.booleans())
+    def admins_resolve(self, wish: Wish, chosen: list[str], named: bool) -> None:
+        self._do("resolveDeposit", people.resolve(self._world, wish, chosen, named=named))
+
+    @rule(wish=odd, chosen=st.lists(outcomes, min_size=1, max_size=2), named=st.booleans())
+    def admins_resolve_what_has_come(self, wish: Wish, chosen: list[str], named: bool) -> None:
+        async def resolved() -> None:
+            await peace.delivered(self._world)
+            await people.resolve(self._world, wish, chosen, named=named)
+
+        self._do("resolveDeposit", resolved())
 
     # ------------------------------------------------------------------ at Stripe
 
@@ -198,9 +206,10 @@ class History(RuleBasedStateMachine):
         self._do("paid otherwise than agreed", changed_and_paid())
         return wish
 
-    @rule(target=odd, wish=wishes, amount=amounts, card=paying | cards)
-    def is_paid_twice(self, wish: Wish, amount: int, card: str) -> Wish:
-        self._do("paid by a second intent", stripe.pay_twice(self._world, wish, amount, card))
+    @rule(target=odd, wish=wishes, amount=amounts, currency=currencies, card=paying | cards)
+    def is_paid_twice(self, wish: Wish, amount: int, currency: str, card: str) -> Wish:
+        paying_twice = stripe.pay_twice(self._world, wish, amount, currency, card)
+        self._do("paid by a second intent", paying_twice)
         return wish
 
     @rule(place=places)

@@ -22,6 +22,7 @@ mutation ($input: ResolveDepositInput!) {
   payload: resolveDeposit(input: $input) { deposit { id status } userErrors { code } }
 }
 """
+_RECEIPTS = "query ($id: ID!) { deposit(id: $id) { receipts { paymentIntentId } } }"
 _ASKED = "query ($id: ID!) { deposit(id: $id) { id status clientSecret nextActionUrl } }"
 
 
@@ -184,13 +185,18 @@ async def judge(world: World) -> None:
             await resolve(world, wanted, [OUTCOMES[number % 3]])
 
 
-async def resolve(world: World, wanted: Wish, outcomes: list[str]) -> None:
-    """An administrator decides, or several do at once, each in their own way."""
+async def resolve(world: World, wanted: Wish, outcomes: list[str], *, named: bool = False) -> None:
+    """An administrator decides, or several do at once, each in their way; `named`: of the newest receipt."""
     if wanted.deposit is None:
         return
-    deciding = []
-    for number, outcome in enumerate(outcomes):
-        decision = {"id": wanted.deposit, "outcome": outcome, "reason": "by hand"}
-        deciding.append((await admin(world, number)).data(_RESOLVE, {"input": decision}))
+    admins = [await admin(world, number) for number in range(len(outcomes))]
+    decision = {"id": wanted.deposit, "reason": "by hand"}
+    if named:
+        seen = (await admins[0].data(_RECEIPTS, {"id": wanted.deposit}))["deposit"]["receipts"]
+        decision |= {"paymentIntentId": seen[-1]["paymentIntentId"]} if seen else {}
+    deciding = (
+        admin.data(_RESOLVE, {"input": {**decision, "outcome": outcome}})
+        for admin, outcome in zip(admins, outcomes, strict=True)
+    )
     for answer in await asyncio.gather(*deciding):
         world.heard_resolved(answer["payload"])

@@ -26,13 +26,13 @@ async def change_amount(world: World, wanted: Wish, amount: int) -> None:
         await _ask(world, f"/v1/payment_intents/{wanted.intent}", {"amount": str(amount)})
 
 
-async def pay_twice(world: World, wanted: Wish, amount: int, card: str) -> None:
-    """Somebody makes a second intent in the deposit's name, and it is paid."""
+async def pay_twice(world: World, wanted: Wish, amount: int, currency: str, card: str) -> None:
+    """Somebody makes a second intent in the deposit's name, in whatever currency, and it is paid."""
     if wanted.intent is None:
         return
     made = {
         "amount": str(amount),
-        "currency": wanted.command["currency"].lower(),
+        "currency": currency.lower(),
         "metadata[deposit_id]": str(wanted.deposit),
         "metadata[user_id]": wanted.payer.person.id,
         **FOREIGN,
