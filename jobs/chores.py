@@ -50,11 +50,17 @@ class Chores:
 
     async def run(self) -> None:
         """For ever, until cancelled; a chore that is cut off is due again when its claim ends."""
+        async with asyncio.TaskGroup() as loops:
+            for chore in self._chores:
+                loops.create_task(self._repeat(chore))
+
+    async def _repeat(self, chore: Chore) -> None:
+        """By itself: the first reading of a long history at Stripe takes hours, and no other waits for it."""
         while True:
             try:
-                await self.once()
+                await self._turn(chore)
             except Exception:
-                _log.exception("chores failed")
+                _log.exception("chore was not looked at", chore=chore.name)
             await asyncio.sleep(self._interval_s)
 
     async def once(self) -> None:

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.identity.tokens import KEY_BYTES_MIN
 from domain.kernel.money import CURRENCIES, Limit
 from domain.kernel.signer import Signer
 from domain.runtime import Policy
@@ -40,7 +41,9 @@ def _limit(value: Any) -> Any:
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_commas)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_commas)]
 Limits = Annotated[Limit, NoDecode, BeforeValidator(_limit)]
-Seconds = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_commas)]
+# Whatever is longer is a slip of the pen, and above some length no date any more.
+Duration = Annotated[float, Field(gt=0, le=366 * 86_400)]
+Durations = Annotated[tuple[Duration, ...], NoDecode, BeforeValidator(_commas), Field(min_length=1)]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_commas)]
 
 
@@ -58,7 +61,7 @@ class Settings(BaseSettings):
 
     environment: Literal["development", "production"] = "development"
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: int = Field(default=8000, ge=0, le=65_535)
     data_dir: Path = Path(".data")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     graphiql: bool | None = None
@@ -74,32 +77,33 @@ class Settings(BaseSettings):
     stripe_api_base: str = STRIPE_API_BASE
     stripe_webhook_secrets: Secrets
     stripe_connect_webhook_secrets: Secrets
-    stripe_timeout_seconds: float = Field(default=20, gt=0)
-    stripe_requests_per_second: float | None = Field(default=None, gt=0)
+    stripe_timeout_seconds: Duration = 20
+    # Below one a second the limiter would let nothing through.
+    stripe_requests_per_second: float | None = Field(default=None, ge=1, allow_inf_nan=False)
     circuit_failures: int = Field(default=5, gt=0)
-    circuit_open_seconds: float = Field(default=30, gt=0)
-    lookup_wait_seconds: float = Field(default=60, gt=0)
+    circuit_open_seconds: Duration = 30
+    lookup_wait_seconds: Duration = 60
 
     jwt_keys: Secrets
     jwt_issuer: str = "jobsphere-payments"
     jwt_audience: str = "jobsphere"
-    access_token_minutes: int = Field(default=15, gt=0)
-    refresh_token_days: int = Field(default=30, gt=0)
+    access_token_minutes: int = Field(default=15, gt=0, le=527_040)
+    refresh_token_days: int = Field(default=30, gt=0, le=3660)
     data_keys: Secrets
     checkpoint_key: Secrets
 
     currencies: Texts = ("USD",)
     deposit_min: Limits = Limit(100)
     deposit_max: Limits = Limit(1_000_000)
-    deposit_expiry_hours: float = Field(default=24, gt=0)
+    deposit_expiry_hours: float = Field(default=24, gt=0, le=8784)
 
     rate_limit_deposits: RateLimit = Rate(limit=5, window_s=3600)
     rate_limit_sign_in: RateLimit = Rate(limit=10, window_s=900)
 
-    lease_seconds: float = Field(default=15, gt=0)
-    sweep_interval_seconds: float = Field(default=60, gt=0)
-    backfill_interval_seconds: float = Field(default=600, gt=0)
-    webhook_retry_delays_seconds: Seconds = (5, 30, 120, 600, 1800, 7200, 21600)
+    lease_seconds: Duration = 15
+    sweep_interval_seconds: Duration = 60
+    backfill_interval_seconds: Duration = 600
+    webhook_retry_delays_seconds: Durations = (5, 30, 120, 600, 1800, 7200, 21600)
 
     @field_validator("currencies")
     @classmethod
@@ -130,8 +134,13 @@ class Settings(BaseSettings):
     @field_validator("jwt_keys")
     @classmethod
     def _kid_and_secret(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if not all(":" in key.get_secret_value() for key in keys):
-            raise ValueError("JWT_KEYS are `kid:secret` pairs, separated by commas")
+        pairs = [key.partition(":") for key in reveal(keys)]
+        if not all(kid and len(secret.encode()) >= KEY_BYTES_MIN for kid, _, secret in pairs):
+            raise ValueError(
+                f"JWT_KEYS are `kid:secret` pairs of at least {KEY_BYTES_MIN} bytes, separated by commas"
+            )
+        if len({kid for kid, _, _ in pairs}) < len(pairs):
+            raise ValueError("JWT_KEYS names a kid twice")
         return keys
 
     @field_validator("checkpoint_key")

@@ -1,7 +1,9 @@
 """Chores are done on time, by one process at a time, and taken over from the dead."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -73,6 +75,25 @@ async def test_a_long_one_keeps_its_claim(house: House) -> None:
     await working
     await looking(house, counted.chore, lease=lease).once()
     assert counted.runs == 1
+
+
+async def test_a_long_one_keeps_no_other_waiting(house: House) -> None:
+    """The one that hangs, and that was begun first, is still at it when the other is due again."""
+    endless, counted = Counted(takes_s=600), Counted()
+    both = [replace(endless.chore, name="endless"), counted.chore]
+    working = asyncio.create_task(Chores(house.runtime, interval_s=0.01, chores=both).run())
+
+    async def was_done(times: int) -> bool:
+        return counted.runs == times
+
+    try:
+        for turn in (1, 2, 3):
+            await house.until(partial(was_done, turn))
+            house.clock.advance(minutes=61)
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    assert (endless.at_once, endless.runs) == (1, 1)
 
 
 async def test_a_dead_workers_chore_is_taken_over(house: House) -> None:

@@ -12,6 +12,7 @@ from domain.deposits import ResolveDeposit, ReviewOutcome
 from domain.kernel.ids import made_at
 from domain.kernel.operations import Actor
 from domain.ledger.checkpoints import SETTLED
+from domain.treasury import reading
 from tests.house import House, Person
 from tests.house.treasury import (
     OPENING_FLOAT,
@@ -500,6 +501,15 @@ async def test_a_thousand_movements_are_read_in_windows(house: House) -> None:
     assert set(made) <= (await outcomes(house)).keys()
     assert (await platform(house))["bank"] == OPENING_FLOAT + 1100 * 1_00
     assert await house.ledger_is_sound(asking_stripe=True)
+
+
+async def test_windows_that_meet_leave_no_second_out(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "WINDOW_ROWS_MIN", 3)
+    made = []
+    for age_s in range(12, 0, -1):
+        made += await plant(house, "topup", 1_00, age_s=age_s, times=2)
+    await house.chore("treasury")
+    assert set(made) <= (await outcomes(house)).keys()
 
 
 async def test_many_of_one_second_are_all_read(house: House) -> None:

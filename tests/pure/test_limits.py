@@ -18,7 +18,7 @@ def settings(**values: Any) -> Settings:
         "stripe_secret_key": "sk_test_pure",
         "stripe_webhook_secrets": "whsec_pure",
         "stripe_connect_webhook_secrets": "whsec_pure",
-        "jwt_keys": "pure:a-secret",
+        "jwt_keys": "pure:a-secret-of-the-tests-32-bytes-long",
         "data_keys": Fernet.generate_key().decode(),
         "checkpoint_key": Fernet.generate_key().decode(),
     }

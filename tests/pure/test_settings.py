@@ -1,4 +1,4 @@
-"""Settings about money: what is not understood stops the start, with the name of the setting."""
+"""Settings: what is not understood stops the start, with the name of the setting."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ NEEDED: dict[str, Any] = {
 
 
 def settings(**values: Any) -> Settings:
-    return Settings(_env_file=None, **NEEDED, **values)
+    return Settings(_env_file=None, **(NEEDED | values))
 
 
 def test_limits_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,3 +57,39 @@ def test_what_cannot_be_meant_stops_the_start(values: dict[str, str], problem: s
     with pytest.raises(ValidationError) as refused:
         settings(**values)
     assert problem in explain(refused.value)
+
+
+KEY = "of-32-bytes-and-more-for-the-tests"
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"lease_seconds": "inf"}, "LEASE_SECONDS: Input should be less than"),
+        ({"sweep_interval_seconds": "nan"}, "SWEEP_INTERVAL_SECONDS: Input should be"),
+        ({"backfill_interval_seconds": "1e20"}, "BACKFILL_INTERVAL_SECONDS: Input should be less than"),
+        ({"circuit_open_seconds": "inf"}, "CIRCUIT_OPEN_SECONDS: Input should be less than"),
+        ({"lookup_wait_seconds": "inf"}, "LOOKUP_WAIT_SECONDS: Input should be less than"),
+        ({"stripe_timeout_seconds": "inf"}, "STRIPE_TIMEOUT_SECONDS: Input should be less than"),
+        ({"deposit_expiry_hours": "1e15"}, "DEPOSIT_EXPIRY_HOURS: Input should be less than"),
+        ({"access_token_minutes": "100000000000000"}, "ACCESS_TOKEN_MINUTES: Input should be less than"),
+        ({"refresh_token_days": "100000000000000"}, "REFRESH_TOKEN_DAYS: Input should be less than"),
+        ({"webhook_retry_delays_seconds": "5,-5"}, "WEBHOOK_RETRY_DELAYS_SECONDS_1: Input should be greater"),
+        ({"webhook_retry_delays_seconds": "inf"}, "WEBHOOK_RETRY_DELAYS_SECONDS_0: Input should be less"),
+        ({"webhook_retry_delays_seconds": ""}, "WEBHOOK_RETRY_DELAYS_SECONDS: Value should have at least 1"),
+        ({"stripe_requests_per_second": "0.5"}, "STRIPE_REQUESTS_PER_SECOND: Input should be greater than"),
+        (
+            {"stripe_requests_per_second": "inf"},
+            "STRIPE_REQUESTS_PER_SECOND: Input should be a finite",
+        ),
+        ({"port": "65536"}, "PORT: Input should be less than"),
+        ({"jwt_keys": "2026:too-short"}, "JWT_KEYS: Value error, JWT_KEYS are `kid:secret` pairs"),
+        ({"jwt_keys": f":{KEY}"}, "JWT_KEYS: Value error, JWT_KEYS are `kid:secret` pairs"),
+        ({"jwt_keys": f"a:{KEY},a:another-{KEY}"}, "JWT_KEYS: Value error, JWT_KEYS names a kid twice"),
+    ],
+)
+def test_what_could_not_work_stops_the_start(values: dict[str, str], problem: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        settings(**values)
+    assert problem in explain(refused.value)
+    assert KEY not in explain(refused.value)

@@ -70,7 +70,7 @@ def settings(**changes: Any) -> Settings:
         "stripe_secret_key": "sk_live_1",
         "stripe_webhook_secrets": "whsec_1",
         "stripe_connect_webhook_secrets": "whsec_2",
-        "jwt_keys": "kid:secret",
+        "jwt_keys": "pure:a-secret-of-the-tests-32-bytes-long",
         "data_keys": Fernet.generate_key().decode(),
         "checkpoint_key": f"{NEW}, {PUBLIC}",
     }
