@@ -214,8 +214,7 @@ class ResolveDepositInput:
     reason: str = strawberry.field(description="1 to 500 characters; the deposit's history keeps it.")
     payment_intent_id: str | None = strawberry.field(
         default=None,
-        description="Whose receipt is meant: then the call may be repeated. The one that waits longest when "
-        "absent.",
+        description="Whose receipt is meant; needed where several payments were received.",
     )
 
     def to_command(self) -> ResolveDeposit:

@@ -6,12 +6,14 @@ arq's loop ends when Redis goes away; it is built anew until Redis is back, and 
 import asyncio
 import contextlib
 import signal
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import orjson
 import structlog
-from arq.connections import RedisSettings
+from arq.connections import ArqRedis
 from arq.worker import Worker
+from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
@@ -59,13 +61,14 @@ async def _listen(runtime: Runtime, settings: Settings, stop: asyncio.Event) -> 
     """arq's loop, around and around."""
     # Asked each time: a cancellation that comes while arq is being closed is lost in there.
     while not stop.is_set():
-        worker = _arq_worker(runtime, settings)
-        try:
-            await worker.async_run()
-        except Exception as error:
-            _log.warning("arq ended", error=type(error).__name__)
-        finally:
-            await _close(worker)
+        async with _redis(settings) as redis:
+            worker = _arq_worker(runtime, redis)
+            try:
+                await worker.async_run()
+            except Exception as error:
+                _log.warning("arq ended", error=type(error).__name__)
+            finally:
+                await _close(worker)
         await asyncio.sleep(RESTART_S)
 
 
@@ -76,23 +79,30 @@ async def _close(worker: Worker) -> None:
     # Jobs that arq cancels end as cancelled here, and a Redis that is not there hears no good-bye.
     with contextlib.suppress(Exception, asyncio.CancelledError):
         await worker.close()
-    # In both cases arq leaves its connections open.
-    if worker.pool is not None:
+
+
+@contextlib.asynccontextmanager
+async def _redis(settings: Settings) -> AsyncIterator[ArqRedis]:
+    """arq's pool, ours to close: its own is lost when it is stopped while it connects."""
+    pool = ConnectionPool.from_url(
+        settings.redis_url,
+        retry=Retry(ExponentialBackoff(cap=1, base=0.05), 5),
+        # OSError is what a refused connection is; without it arq's loop ends at the first.
+        retry_on_error=[ConnectionError, TimeoutError, OSError],
+    )
+    redis = ArqRedis(pool, job_serializer=_serialized, job_deserializer=orjson.loads)
+    try:
+        yield redis
+    finally:
         with contextlib.suppress(Exception):
-            await worker.pool.aclose(close_connection_pool=True)
+            await redis.aclose(close_connection_pool=True)
 
 
-def _arq_worker(runtime: Runtime, settings: Settings) -> Worker:
-    redis = RedisSettings.from_dsn(settings.redis_url)
-    redis.conn_retries = 30
-    redis.conn_retry_delay = 1
-    redis.retry = Retry(ExponentialBackoff(cap=1, base=0.05), 5)
-    # OSError is what a refused connection is; without it arq's loop ends at the first.
-    redis.retry_on_error = [ConnectionError, TimeoutError, OSError]
+def _arq_worker(runtime: Runtime, redis: ArqRedis) -> Worker:
     context: dict[str, Any] = {"runtime": runtime}
     return Worker(
         functions=FUNCTIONS,
-        redis_settings=redis,
+        redis_pool=redis,
         ctx=context,
         job_serializer=_serialized,
         job_deserializer=orjson.loads,

@@ -200,8 +200,8 @@ async def _refuse(runtime: Runtime, deposit: Deposit, refused: Refused) -> Depos
 
     async def work(tx: Tx) -> Deposit:
         current = await reads.get(deposit.id, tx)
-        if current.is_settled:
-            return current
+        if current.is_settled or current.payment_intent_id is not None:
+            return current  # Stripe spoke of an intent meanwhile, somebody else's perhaps
         return await move(
             tx,
             current,

@@ -26,8 +26,8 @@ CLOCK_SLACK: Final = timedelta(minutes=5)
 class ResolveDeposit:
     """`reason`: 1 to 500 characters, for the audit trail.
 
-    `payment_intent_id`: whose receipt is meant. Without it, the one that waits longest: whoever repeats a
-    call then, for its answer was lost, may decide about the next one.
+    `payment_intent_id`: whose receipt is meant. Needed where there are several: who repeats a call, for its
+    answer was lost, must not decide about the next one.
     """
 
     deposit_id: str
@@ -47,8 +47,9 @@ class Resolved:
 async def resolve(runtime: Runtime, admin: str, command: ResolveDeposit) -> Resolved:
     """Decide about a receipt that waits; the same decision again is no change.
 
-    Raises InvalidInput, NotFound, InvalidState (nothing waits, or it was decided otherwise), Forbidden (one's
-    own deposit). Where Stripe cannot be asked for a refund, the decision stands and is carried out later.
+    Raises InvalidInput, NotFound, InvalidState (nothing waits, it was decided otherwise, or which is meant
+    is not clear), Forbidden (one's own deposit). Where Stripe cannot be asked for a refund, the decision
+    stands and is carried out later.
     """
     deposit = await _decide(runtime, admin, command)
     if deposit.refund_under_way is None:
@@ -125,11 +126,14 @@ async def _decide(runtime: Runtime, admin: str, command: ResolveDeposit) -> Depo
 
 
 def _meant(deposit: Deposit, command: ResolveDeposit) -> Receipt | None:
-    """The receipt to decide about, or the last that was; None when none was received. Raises NotFound."""
+    """The receipt to decide about; None when none was received. Raises NotFound, InvalidState."""
+    if command.payment_intent_id is None and len(deposit.receipts) > 1:
+        raise InvalidState(
+            "Several payments were received for this deposit: name the one that is meant.",
+            path=["paymentIntentId"],
+        )
     if command.payment_intent_id is None:
-        decided = [(receipt.resolution.at, receipt) for receipt in deposit.receipts if receipt.resolution]
-        last = max(decided, key=lambda one: one[0])[1] if decided else None
-        return deposit.receipt_waiting or last
+        return next(iter(deposit.receipts), None)
     receipt = deposit.receipt_of(command.payment_intent_id)
     if receipt is None:
         raise NotFound("No such payment was received for this deposit.", path=["paymentIntentId"])

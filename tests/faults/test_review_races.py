@@ -60,7 +60,8 @@ async def test_its_own_intent_paid_between_two_decisions(house: House, ada: Pers
     deposit = await ada.deposits(usd=25_00)
     await paid_by_hand(house, ada, deposit)
     await paid_by_hand(house, ada, deposit, amount=30_00)
-    await resolve(edith, deposit, "CREDIT")
+    first, _ = (await ada.deposit(deposit["id"]))["receipts"]
+    await resolve(edith, deposit, "CREDIT", of=first)
 
     await house.pay(deposit)
     await house.settled(ada, deposit)
@@ -172,13 +173,26 @@ async def test_no_second_refund_is_decided_while_the_first_is_under_way(
     await paid_by_hand(house, ada, deposit, amount=30_00)
     await house.stop_worker()
     await house.stripe.fault("POST", REFUNDS, "error_503")
-    await resolve(edith, deposit, "REFUND")
+    first, second = (await ada.deposit(deposit["id"]))["receipts"]
+    await resolve(edith, deposit, "REFUND", of=first)
 
-    payload = await resolve(edith, deposit, "REFUND")
+    payload = await resolve(edith, deposit, "REFUND", of=second)
 
+    await house.start_worker()
     [error] = payload["userErrors"]
     assert (error["code"], error["path"]) == ("INVALID_STATE", ["id"])
-    await house.start_worker()
+
+
+async def test_of_several_the_one_that_is_meant_is_named(house: House, ada: Person, edith: Person) -> None:
+    """Else a call that is repeated, for its answer was lost, would decide about the next one."""
+    deposit = await in_review(house, ada)
+    await paid_by_hand(house, ada, deposit, amount=30_00)
+
+    payload = await resolve(edith, deposit, "CREDIT")
+
+    [error] = payload["userErrors"]
+    assert (error["code"], error["path"]) == ("INVALID_STATE", ["paymentIntentId"])
+    assert (await ada.available(), await unexplained(house)) == (0, 50_00)
 
 
 async def test_a_refund_opens_no_wallet(house: House, ada: Person, edith: Person) -> None:

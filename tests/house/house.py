@@ -42,6 +42,7 @@ from tests.house.people import Person
 from tests.house.processes import Process
 from tests.house.sandbox import (
     CONNECT_WEBHOOK_SECRET,
+    IDLE_S_MAX,
     NEW_WEBHOOK_SECRET,
     SECRET_KEY,
     WEBHOOK_SECRET,
@@ -90,7 +91,9 @@ class House:
         self.sandbox = sandbox
         self.url = url
         self.clock = clock
-        self.http = httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=200))
+        self.http = httpx.AsyncClient(
+            timeout=60, limits=httpx.Limits(max_connections=200, keepalive_expiry=IDLE_S_MAX)
+        )
         self.stripe = StripeSide(sandbox.url)
         self.deliveries: DeliveryRecorder
         self.runtime: Runtime

@@ -23,6 +23,9 @@ WEBHOOK_SECRET = "whsec_platform_of_the_house"
 NEW_WEBHOOK_SECRET = "whsec_new_platform_of_the_house"
 CONNECT_WEBHOOK_SECRET = "whsec_connect_of_the_house"
 
+# A connection that is idle is closed by a server after 5 s; a request must not cross that on its way.
+IDLE_S_MAX = 2.0
+
 # What can go wrong with a call that changes something, told at once; and what only a timeout tells.
 FAULTS = [
     "reset_before_commit",
@@ -111,7 +114,8 @@ class StripeSide:
     """What a test does at Stripe: pays, declines, breaks, looks."""
 
     def __init__(self, url: str) -> None:
-        self.http = httpx.AsyncClient(base_url=url, auth=(SECRET_KEY, ""), timeout=30)
+        limits = httpx.Limits(keepalive_expiry=IDLE_S_MAX)
+        self.http = httpx.AsyncClient(base_url=url, auth=(SECRET_KEY, ""), timeout=30, limits=limits)
 
     async def close(self) -> None:
         await self.http.aclose()

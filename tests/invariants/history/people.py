@@ -182,7 +182,7 @@ async def judge(world: World) -> None:
     """Of what waits for a decision, a third is credited, a third sent back, and a third goes on waiting."""
     for number, wanted in enumerate(world.wishes):
         if wanted.deposit is not None and number % 3 < len(OUTCOMES):
-            await resolve(world, wanted, [OUTCOMES[number % 3]])
+            await resolve(world, wanted, [OUTCOMES[number % 3]], named=True)
 
 
 async def resolve(world: World, wanted: Wish, outcomes: list[str], *, named: bool = False) -> None:
