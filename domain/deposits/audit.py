@@ -6,11 +6,16 @@ from typing import Final
 
 from domain.deposits.documents import Deposit, DepositStatus, Receipt, ReviewOutcome
 from domain.kernel.database import Row, batched, parse
-from domain.ledger import Account, EntryRecord, Platform, Report
+from domain.ledger import Account, EntryRecord, Platform, Report, Wallet
 
 _INVARIANT: Final = "6 operation agrees with its entries"
 _BOOKED: Final = {"$regex": "^deposit:[^:]+:(succeeded|unexplained)"}
 _REVIEWED: Final = (DepositStatus.SUCCEEDED.value, DepositStatus.NEEDS_REVIEW.value)
+_STRIPE: Final = str(Account.platform(Platform.STRIPE))
+_UNEXPLAINED: Final = str(Account.platform(Platform.UNEXPLAINED))
+
+Owned = Mapping[tuple[str, str], str]
+"""The account from which one may spend, by its owner and currency."""
 
 
 async def check(report: Report) -> None:
@@ -20,7 +25,7 @@ async def check(report: Report) -> None:
 
 
 async def _deposits_have_entries(report: Report) -> None:
-    """What was received is in the wallet, or outside of every wallet until a person decides."""
+    """What was received is in its owner's wallet, or outside of every wallet until a person decides."""
     criteria = {"$or": [{"status": {"$in": list(_REVIEWED)}}, {"receipts.0": {"$exists": True}}]}
     async for rows in batched(Deposit.get_pymongo_collection().find(criteria)):
         deposits = [parse(Deposit, row) for row in rows]
@@ -30,19 +35,36 @@ async def _deposits_have_entries(report: Report) -> None:
         operations = {"operation": {"$in": [*(deposit.id for deposit in deposits), *intents]}}
         async for entry in EntryRecord.get_pymongo_collection().find(operations):
             entries[entry["operation"]][entry["ref"]] = entry
+        owned = await _owned_by({deposit.owner for deposit in deposits})
         for deposit in deposits:
             read = {receipt.payment_intent_id for receipt in deposit.receipts} & entries.keys()
-            _check_deposit(report, deposit, entries[deposit.id], read)
+            _check_deposit(report, deposit, entries[deposit.id], read, owned)
 
 
-def _check_deposit(report: Report, deposit: Deposit, entries: Mapping[str, Row], read: Set[str]) -> None:
+async def _owned_by(owners: Set[str]) -> Owned:
+    wallets = Wallet.get_pymongo_collection().find(
+        {"owner": {"$in": list(owners)}}, {"owner": 1, "currency": 1}
+    )
+    return {
+        (row["owner"], str(row.get("currency"))): str(Account.available(row["_id"])) async for row in wallets
+    }
+
+
+def _check_deposit(
+    report: Report, deposit: Deposit, entries: Mapping[str, Row], read: Set[str], owned: Owned
+) -> None:
     """`read`: the intents whose money was booked before anybody knew whose it is."""
     if deposit.status is DepositStatus.SUCCEEDED:
         report.expect(_INVARIANT, deposit.id, deposit.received, _credited(deposit, entries))
+    succeeded = entries.get(f"deposit:{deposit.id}:succeeded")
+    if succeeded is not None:
+        ways = [(_STRIPE, owned.get((deposit.owner, succeeded["currency"])))]
+        report.expect(_INVARIANT, deposit.id, ways, _ways(succeeded))
     if deposit.status is DepositStatus.NEEDS_REVIEW and not deposit.receipts:
         report.expect(_INVARIANT, deposit.id, "an entry in platform:unexplained", sorted(entries))
     for receipt in deposit.receipts:
-        _check_receipt(report, deposit, receipt, entries, came=receipt.payment_intent_id not in read)
+        came = receipt.payment_intent_id not in read
+        _check_receipt(report, deposit, receipt, entries, owned, came=came)
 
 
 async def _entries_have_deposits(report: Report) -> None:
@@ -82,28 +104,36 @@ def _credited(deposit: Deposit, entries: Mapping[str, Row]) -> int | None:
 
 
 def _check_receipt(
-    report: Report, deposit: Deposit, receipt: Receipt, entries: Mapping[str, Row], *, came: bool
+    report: Report,
+    deposit: Deposit,
+    receipt: Receipt,
+    entries: Mapping[str, Row],
+    owned: Owned,
+    *,
+    came: bool,
 ) -> None:
     """It came by one entry (`came`: of the deposit's), comes back by one, and leaves by one."""
     intent = receipt.payment_intent_id
-    steps = [deposit.review_ref("unexplained", intent)] if came else []
+    steps = {deposit.review_ref("unexplained", intent): (_STRIPE, _UNEXPLAINED)} if came else {}
     if receipt.returned is not None:
-        steps.append(deposit.review_ref("returned", intent, receipt.returned))
-    resolved = deposit.review_ref("resolved", intent, receipt.returned)
+        steps[deposit.review_ref("returned", intent, receipt.returned)] = (_STRIPE, _UNEXPLAINED)
     if receipt.resolution is not None and receipt.resolution.done:
-        steps.append(resolved)
-    for ref in steps:
+        refunded = receipt.resolution.outcome is ReviewOutcome.REFUND
+        goes_to = _STRIPE if refunded else owned.get((deposit.owner, receipt.currency), "a wallet")
+        steps[deposit.review_ref("resolved", intent, receipt.returned)] = (_UNEXPLAINED, goes_to)
+    for ref, way in steps.items():
         entry = entries.get(ref)
-        booked = None if entry is None else (_amount(entry), entry["currency"])
-        report.expect(_INVARIANT, ref, (receipt.amount, receipt.currency), booked)
-    if _is_done(receipt, ReviewOutcome.REFUND) and resolved in entries:
-        destination = entries[resolved]["postings"][0]["destination"]
-        report.expect(_INVARIANT, resolved, str(Account.platform(Platform.STRIPE)), destination)
+        booked = None if entry is None else (_ways(entry), _amount(entry), entry["currency"])
+        report.expect(_INVARIANT, ref, ([way], receipt.amount, receipt.currency), booked)
 
 
 def _is_done(receipt: Receipt, outcome: ReviewOutcome) -> bool:
     resolution = receipt.resolution
     return resolution is not None and resolution.done and resolution.outcome is outcome
+
+
+def _ways(entry: Row) -> list[tuple[str, str]]:
+    return [(posting["source"], posting["destination"]) for posting in entry["postings"]]
 
 
 def _amount(entry: Row) -> int:

@@ -56,6 +56,7 @@ class Circuit:
         self._breaker = factory.get_breaker("stripe")
         self._probe_at = 0.0
         self._healing: asyncio.Task[None] | None = None
+        self._closed = False
         self._shown: str | None = None
         self._show(CLOSED)
 
@@ -72,8 +73,8 @@ class Circuit:
 
     def hear(self, *, outage: bool) -> None:
         """How a call went. Of one that was cancelled, or not sent at all, there is nothing to tell."""
-        if self.is_open:
-            return  # sent before it opened: old news
+        if self.is_open or self._closed:
+            return  # sent before it opened: old news; or cut off by our own end
         with suppress(_Outage), self._breaker:
             if outage:
                 raise _Outage
@@ -84,6 +85,7 @@ class Circuit:
 
     async def close(self) -> None:
         """The end of its process, not of an outage."""
+        self._closed = True
         if self._healing is not None:
             self._healing.cancel()
             await asyncio.wait([self._healing])

@@ -24,7 +24,7 @@ from domain.treasury.reading import reads_from
 
 TRIES: Final = 5
 PAUSE_S: Final = 0.2
-# What was booked this long before the last reading, and has no movement, never reached Stripe.
+# What was booked this long before all was read, and has no movement, never reached Stripe.
 AWAITED_FOR: Final = timedelta(hours=24)
 _INVARIANT: Final = "8 Stripe holds what the books say"
 _OVERDUE: Final = "8 what is booked reaches Stripe's balance"
@@ -87,7 +87,8 @@ async def _compare(runtime: Runtime) -> _Comparison:
     async with runtime.database.client.start_session(snapshot=True) as session:
         expected = defaultdict(int, stripe.held)
         read = await _read(session, since)
-        for movement_id in stripe.movements.keys() - read.keys():
+        unread = stripe.movements.keys() - read.keys()
+        for movement_id in unread:
             currency, net = stripe.movements[movement_id]
             expected[currency] -= net
         for movement_id in read.keys() - stripe.movements.keys():
@@ -95,7 +96,10 @@ async def _compare(runtime: Runtime) -> _Comparison:
             # It came to Stripe after we had asked. What was read before, and is not there, was never there.
             if read_at >= stripe.asked_at:
                 expected[currency] += net
-        awaited, overdue = await _awaited(session)
+        # What is unread may be what is awaited; where nothing is, all that came until now was read.
+        awaited, overdue = await _awaited(
+            session, await _last_reading(session) if unread else stripe.asked_at
+        )
         for currency, amount in awaited.items():
             expected[currency] += amount
         balances = await ledger.platform_balances(session)
@@ -122,17 +126,20 @@ async def _read(session: AsyncClientSession, since: datetime | None) -> dict[str
     return {row["_id"]: (row["currency"], row["amount"] - row["fee"], row["read_at"]) async for row in rows}
 
 
-async def _awaited(session: AsyncClientSession) -> tuple[Amounts, list[str]]:
+async def _last_reading(session: AsyncClientSession) -> datetime | None:
+    newest = [("created_at", DESCENDING)]
+    last = await Movement.get_pymongo_collection().find_one({}, sort=newest, session=session)
+    return None if last is None else last["read_at"]
+
+
+async def _awaited(session: AsyncClientSession, read_until: datetime | None) -> tuple[Amounts, list[str]]:
     """What operations have booked at Stripe and no movement has been matched with: the sums of what may still
-    come, and the refs of what should have come long ago.
+    come, and the refs of what should have come long ago, for all until `read_until` was read.
     """
-    last = await Movement.get_pymongo_collection().find_one(
-        {}, sort=[("created_at", DESCENDING)], session=session
-    )
     amounts: Amounts = defaultdict(int)
     overdue = []
     async for entry in await _unmatched(session):
-        if last is not None and entry["created_at"] < last["read_at"] - AWAITED_FOR:
+        if read_until is not None and entry["created_at"] < read_until - AWAITED_FOR:
             overdue.append(entry["ref"])
             continue
         for posting in entry["postings"]:

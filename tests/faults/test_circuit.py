@@ -511,6 +511,19 @@ async def test_a_closing_gateway_leaves_no_probe_behind(house: House) -> None:
 # ------------------------------------------------------------------ alone
 
 
+async def test_what_our_own_end_cuts_off_opens_nothing() -> None:
+    """Calls that are under way then fail because the gateway is closed: no alert, and nobody to probe."""
+
+    async def probe() -> None:
+        return
+
+    circuit = Circuit(failures=1, open_s=FOR_EVER, probe=probe)
+    await circuit.close()
+    tasks = asyncio.all_tasks()
+    circuit.hear(outage=True)
+    assert (circuit.is_open, asyncio.all_tasks()) == (False, tasks)
+
+
 async def test_the_probe_is_nobodys(house: House) -> None:
     """It is asked for everybody: its log lines carry the name of none who happened to be there."""
     seen: list[dict[str, Any]] = []

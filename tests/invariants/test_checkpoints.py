@@ -13,6 +13,7 @@ import pytest
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pymongo.errors import DuplicateKeyError
+from structlog.testing import capture_logs
 from ulid import ULID
 
 from domain import ledger, reconciliation
@@ -22,6 +23,7 @@ from domain.kernel.signer import Signer
 from domain.ledger import Account, CheckpointUnsound, Kind, NewEntry, Platform, Posting, Report, Wallet
 from domain.ledger.books import GENESIS, digest
 from domain.runtime import Runtime
+from server.logs import hide
 from tests.house import House
 
 STRIPE, FEES = Account.platform(Platform.STRIPE), Account.platform(Platform.FEES)
@@ -106,6 +108,15 @@ async def test_each_counts_on_from_the_one_before_and_names_its_signature(books:
     assert await books.violations() == []
     report = await books.house.report()
     assert report.last_checkpoint_at == third["made_at"]
+
+
+async def test_the_log_keeps_what_was_signed(house: House) -> None:
+    """Beyond the reach of whoever takes the newest checkpoint away, and not hidden there as a secret."""
+    with capture_logs(processors=[hide]) as lines:
+        await house.chore("checkpoint")
+    [told] = [line for line in lines if line["event"] == "checkpoint made"]
+    [made] = await checkpoints(house)
+    assert (told["day"], told["digest"], told["signed"]) == (made["_id"], made["digest"], made["signature"])
 
 
 async def test_an_auditor_needs_a_public_key_and_no_secret(books: Books) -> None:

@@ -75,14 +75,18 @@ class Books:
 
 
 async def post(
-    house: House, ref: str, *moves: tuple[Account, Account, int], kind: Kind = Kind.ADJUSTMENT
+    house: House,
+    ref: str,
+    *moves: tuple[Account, Account, int],
+    kind: Kind = Kind.ADJUSTMENT,
+    operation: str | None = None,
 ) -> None:
     entry = NewEntry(
         ref=ref,
         kind=kind,
         currency="USD",
         postings=[Posting(*move) for move in moves],
-        operation=f"op_of_{ref}",
+        operation=operation or f"op_of_{ref}",
         actor="admin",
     )
 
@@ -111,13 +115,17 @@ async def paid_deposit(house: House, wallet: Wallet, amount: int, *, settled: bo
         updated_at=now,
     )
     await deposit.insert()
-    if not settled:
-        return deposit
+    return await settle(house, deposit) if settled else deposit
+
+
+async def settle(house: House, deposit: Deposit) -> Deposit:
+    """Stripe says that it was paid."""
+    now = house.runtime.now()
     intent = PaymentIntent(
         id=str(deposit.payment_intent_id),
         status="succeeded",
-        amount=Money(amount, "USD"),
-        received=Money(amount, "USD"),
+        amount=Money(deposit.amount, "USD"),
+        received=Money(deposit.amount, "USD"),
         customer=None,
         client_secret=None,
         next_action_url=None,
@@ -230,6 +238,27 @@ async def credit_without_entry(books: Books) -> None:
 
 def postings(amount: object, destination: str = "platform:fees") -> list[dict[str, object]]:
     return [{"source": "platform:stripe", "destination": destination, "amount": amount}]
+
+
+async def credit_another(books: Books) -> None:
+    """A deposit of Ada's is led to Eve's wallet before it is paid."""
+    deposit = await paid_deposit(books.house, books.ada, 3_00, settled=False)
+    await books.change("deposits", {"_id": deposit.id}, {"$set": {"wallet": books.eve.id}})
+    await settle(books.house, deposit)
+
+
+async def credit_the_wrong_way(books: Books) -> None:
+    """What came is booked as if it had left."""
+    deposit = await paid_deposit(books.house, books.ada, 3_00, settled=False)
+    left = (Account.available(books.ada.id), STRIPE, 3_00)
+    await post(
+        books.house,
+        f"deposit:{deposit.id}:succeeded",
+        left,
+        kind=Kind.DISPUTE_WITHDRAWN,
+        operation=deposit.id,
+    )
+    await books.change("deposits", {"_id": deposit.id}, {"$set": {"status": "SUCCEEDED", "received": 3_00}})
 
 
 BALANCES = [
@@ -364,6 +393,10 @@ OPERATIONS = [
         lambda b: b.remove("entries", {"operation": b.deposit.id}),
     ),
     found("6 operation agrees with its entries", "dep_", credit_without_entry),
+    found("6 operation agrees with its entries", "{deposit}", lambda b: b.change_wallet(owner="usr_mallory")),
+    found("6 operation agrees with its entries", "{deposit}", lambda b: b.change_deposit(owner="usr_eve")),
+    found("6 operation agrees with its entries", "dep_", credit_another),
+    found("6 operation agrees with its entries", "dep_", credit_the_wrong_way),
     found(
         "6 operations are well formed",
         "domain.deposits.audit",
