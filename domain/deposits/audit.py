@@ -31,14 +31,19 @@ async def _deposits_have_entries(report: Report) -> None:
         deposits = [parse(Deposit, row) for row in rows]
         entries: dict[str, dict[str, Row]] = defaultdict(dict)
         # What was read from Stripe's balance before anybody knew whose it is came under its intent.
-        intents = [receipt.payment_intent_id for deposit in deposits for receipt in deposit.receipts]
+        intents = [intent_id for deposit in deposits for intent_id in _intents_of(deposit)]
         operations = {"operation": {"$in": [*(deposit.id for deposit in deposits), *intents]}}
         async for entry in EntryRecord.get_pymongo_collection().find(operations):
             entries[entry["operation"]][entry["ref"]] = entry
         owned = await _owned_by({deposit.owner for deposit in deposits})
         for deposit in deposits:
-            read = {receipt.payment_intent_id for receipt in deposit.receipts} & entries.keys()
+            read = _intents_of(deposit) & entries.keys()
             _check_deposit(report, deposit, entries[deposit.id], read, owned)
+
+
+def _intents_of(deposit: Deposit) -> set[str]:
+    agreed = set() if deposit.payment_intent_id is None else {deposit.payment_intent_id}
+    return agreed | {receipt.payment_intent_id for receipt in deposit.receipts}
 
 
 async def _owned_by(owners: Set[str]) -> Owned:
@@ -58,8 +63,9 @@ def _check_deposit(
         report.expect(_INVARIANT, deposit.id, deposit.received, _credited(deposit, entries))
     succeeded = entries.get(f"deposit:{deposit.id}:succeeded")
     if succeeded is not None:
-        ways = [(_STRIPE, owned.get((deposit.owner, succeeded["currency"])))]
-        report.expect(_INVARIANT, deposit.id, ways, _ways(succeeded))
+        came_from = _UNEXPLAINED if deposit.payment_intent_id in read else _STRIPE
+        way = (came_from, owned.get((deposit.owner, succeeded["currency"])))
+        report.expect(_INVARIANT, deposit.id, [way], _ways(succeeded))
     if deposit.status is DepositStatus.NEEDS_REVIEW and not deposit.receipts:
         report.expect(_INVARIANT, deposit.id, "an entry in platform:unexplained", sorted(entries))
     for receipt in deposit.receipts:

@@ -84,7 +84,7 @@ async def test_a_long_one_keeps_no_other_waiting(house: House) -> None:
     working = asyncio.create_task(Chores(house.runtime, interval_s=0.01, chores=both).run())
 
     async def was_done(times: int) -> bool:
-        return counted.runs == times
+        return counted.runs >= times
 
     try:
         for turn in (1, 2, 3):
