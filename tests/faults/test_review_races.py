@@ -183,6 +183,22 @@ async def test_no_second_refund_is_decided_while_the_first_is_under_way(
     assert (error["code"], error["path"]) == ("INVALID_STATE", ["id"])
 
 
+async def test_what_comes_after_a_credit_waits_beside_it(house: House, ada: Person, edith: Person) -> None:
+    """The deposit has succeeded, and stays so; the new receipt is decided about all the same."""
+    deposit = await in_review(house, ada)
+    await resolve(edith, deposit, "CREDIT")
+    await paid_by_hand(house, ada, deposit, amount=30_00)
+    present = await ada.deposit(deposit["id"])
+    assert (present["status"], present["receipts"][1]["resolution"]) == ("SUCCEEDED", None)
+    assert (await ada.available(), await unexplained(house)) == (20_00, 30_00)
+
+    resolved = await resolve(edith, deposit, "REFUND", of=present["receipts"][1])
+
+    assert (resolved["deposit"]["status"], resolved["userErrors"]) == ("SUCCEEDED", [])
+    assert (await ada.available(), await unexplained(house)) == (20_00, 0)
+    assert await house.ledger_is_sound()
+
+
 async def test_of_several_the_one_that_is_meant_is_named(house: House, ada: Person, edith: Person) -> None:
     """Else a call that is repeated, for its answer was lost, would decide about the next one."""
     deposit = await in_review(house, ada)

@@ -137,10 +137,11 @@ def _state(row: Row, own: dict[str, Any] | None, *, agreed: bool) -> set[str]:
     if agreed:
         return {"SUCCEEDED"}
     if row["receipts"]:
-        decided = [receipt["resolution"] for receipt in row["receipts"]]
-        if not all(decision and decision["done"] for decision in decided):
-            return {"NEEDS_REVIEW"}
-        credited = any(decision["outcome"] == "CREDIT" for decision in decided)
+        done = [r["resolution"] for r in row["receipts"] if r["resolution"] and r["resolution"]["done"]]
+        credited = any(decision["outcome"] == "CREDIT" for decision in done)
+        if len(done) < len(row["receipts"]):
+            # What came after a credit had settled it waits in a deposit that stays as it is.
+            return {"NEEDS_REVIEW", "SUCCEEDED"} if credited else {"NEEDS_REVIEW"}
         return {"SUCCEEDED" if credited else "CANCELED"}
     if own is None:
         return {"CANCELED"}
