@@ -13,7 +13,6 @@ from domain.deposits import (
     ResolveDeposit,
     ReviewOutcome,
 )
-from domain.kernel.pages import Page, encode_cursor
 from schema.shared import (
     URL,
     Blocker,
@@ -26,7 +25,6 @@ from schema.shared import (
     Money,
     Node,
     Operation,
-    PageInfo,
     Party,
     StatusChange,
     UserError,
@@ -113,28 +111,7 @@ class Deposit(Node, Operation):
 
 def _waiting_for(document: deposits.Deposit) -> Blocker | None:
     waiting = deposits.waiting_for(document)
-    return (
-        None if waiting is None else Blocker(code=waiting.code, message=waiting.message, until=waiting.until)
-    )
-
-
-@strawberry.type(description="One deposit and its place in the list.")
-class DepositEdge:
-    cursor: str = strawberry.field(description="Opaque; good for `after` and `before`.")
-    node: Deposit = strawberry.field(description="The deposit.")
-
-
-@strawberry.type(description="Deposits, newest first, a page at a time.")
-class DepositConnection:
-    edges: list[DepositEdge] = strawberry.field(description="This page's deposits.")
-    page_info: PageInfo = strawberry.field(description="Where this page lies.")
-
-    @classmethod
-    def of(cls, page: Page[deposits.Deposit]) -> "DepositConnection":
-        return cls(
-            edges=[DepositEdge(cursor=encode_cursor(item.id), node=Deposit.of(item)) for item in page.items],
-            page_info=PageInfo.of(page, lambda item: str(item.id)),
-        )
+    return None if waiting is None else Blocker.of(waiting)
 
 
 @strawberry.input(description="A deposit to be made.")

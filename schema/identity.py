@@ -8,8 +8,8 @@ from domain import identity
 from domain.deposits import DepositStatus
 from domain.identity import NewPerson, RefreshSession, Role, SignedIn, SignIn, SignOut
 from domain.kernel.pages import PageRequest
-from schema.deposits import DepositConnection
-from schema.shared import DateTime, Info, Node, UserError
+from schema.deposits import Deposit
+from schema.shared import Connection, DateTime, Info, Node, UserError
 
 strawberry.enum(Role, description="What a person may do. ADMIN is granted, never chosen at sign-up.")
 
@@ -34,10 +34,10 @@ class User(Node):
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> DepositConnection:
+    ) -> Connection[Deposit]:
         request = PageRequest.of(first, after, last, before)
         page = await resolvers.deposits.page_of(info.context, self.id, request, statuses=status)
-        return DepositConnection.of(page)
+        return Connection[Deposit].of(page, Deposit.of)
 
     @classmethod
     def of(cls, document: identity.User) -> "User":

@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NewType, TypeAlias
+from typing import Any, Final, Generic, NewType, TypeAlias, TypeVar
 
 import strawberry
 from graphql import GraphQLError
@@ -17,6 +17,8 @@ from resolvers.context import Context
 from schema.display import displayed
 
 Info: TypeAlias = strawberry.Info[Context, None]
+
+Item = TypeVar("Item")
 
 MinorUnits = NewType("MinorUnits", int)
 CurrencyCode = NewType("CurrencyCode", str)
@@ -221,6 +223,10 @@ class Blocker:
     message: str = strawberry.field(description="A sentence for a person.")
     until: DateTime | None = strawberry.field(description="When it ends, where that is known.")
 
+    @classmethod
+    def of(cls, blocker: operations.Blocker) -> "Blocker":
+        return cls(code=blocker.code, message=blocker.message, until=blocker.until)
+
 
 @strawberry.interface(description="A business object with a state machine; `history` is its audit trail.")
 class Operation:
@@ -250,3 +256,32 @@ class PageInfo:
             start_cursor=encode_cursor(key(page.items[0])) if page.items else None,
             end_cursor=encode_cursor(key(page.items[-1])) if page.items else None,
         )
+
+
+NodeT = TypeVar("NodeT")
+
+
+@strawberry.type(description="One item and its place in the list.")
+class Edge(Generic[NodeT]):
+    cursor: str = strawberry.field(description="Opaque; good for `after` and `before`.")
+    node: NodeT = strawberry.field(description="The item.")
+
+
+@strawberry.type(description="A list, newest first, a page at a time.")
+class Connection(Generic[NodeT]):
+    """`Connection[Deposit]` is called DepositConnection in the schema, and its edges DepositEdge."""
+
+    edges: list[Edge[NodeT]] = strawberry.field(description="This page's items.")
+    page_info: PageInfo = strawberry.field(description="Where this page lies.")
+
+    @classmethod
+    def of(
+        cls,
+        page: Page[Item],
+        node: Callable[[Item], NodeT],
+        *,
+        key: Callable[[Item], str] = lambda item: str(item.id),  # type: ignore[attr-defined]
+    ) -> "Connection[NodeT]":
+        """`key`: what the connection is ordered by, which its cursors hold; an item's id as a rule."""
+        edges = [Edge(cursor=encode_cursor(key(item)), node=node(item)) for item in page.items]
+        return cls(edges=edges, page_info=PageInfo.of(page, key))

@@ -5,11 +5,11 @@ import strawberry
 import resolvers.wallets
 from domain import ledger
 from domain.kernel.database import Row
-from domain.kernel.pages import Page, PageRequest, encode_cursor
+from domain.kernel.pages import PageRequest
 from domain.ledger import Kind
 from resolvers.wallets import StatementFilter
 from schema.deposits import Deposit
-from schema.shared import CurrencyCode, DateTime, Info, Money, Node, Operation, PageInfo, Party
+from schema.shared import Connection, CurrencyCode, DateTime, Info, Money, Node, Operation, Party
 
 strawberry.enum(
     Kind, name="TransactionKind", description="What a statement line is about. More may be added."
@@ -81,28 +81,6 @@ class Transaction(Node):
         )
 
 
-@strawberry.type(description="One line and its place in the statement.")
-class TransactionEdge:
-    cursor: str = strawberry.field(description="Opaque; good for `after` and `before`.")
-    node: Transaction = strawberry.field(description="The line.")
-
-
-@strawberry.type(description="A statement, newest line first, a page at a time.")
-class TransactionConnection:
-    edges: list[TransactionEdge] = strawberry.field(description="This page's lines.")
-    page_info: PageInfo = strawberry.field(description="Where this page lies.")
-
-    @classmethod
-    def of(cls, page: Page[Row], currency: str) -> "TransactionConnection":
-        return cls(
-            edges=[
-                TransactionEdge(cursor=encode_cursor(_key(row)), node=Transaction.of(row, currency))
-                for row in page.items
-            ],
-            page_info=PageInfo.of(page, _key),
-        )
-
-
 def _key(row: Row) -> str:
     return str(row["_id"]["s"])
 
@@ -139,11 +117,11 @@ class Wallet(Node):
         last: int | None = None,
         before: str | None = None,
         filter: TransactionFilter | None = None,
-    ) -> TransactionConnection:
+    ) -> Connection[Transaction]:
         request = PageRequest.of(first, after, last, before)
         criteria = StatementFilter() if filter is None else filter.to_criteria()
         page = await resolvers.wallets.statement(info.context, self.document, request, criteria)
-        return TransactionConnection.of(page, self.currency)
+        return Connection[Transaction].of(page, lambda row: Transaction.of(row, self.currency), key=_key)
 
     @classmethod
     def of(cls, document: ledger.Wallet) -> "Wallet":

@@ -11,7 +11,7 @@ from domain.gateway import Attempt
 from domain.kernel.due import DUE_INDEX
 from domain.kernel.machine import Machine
 from domain.kernel.money import Money
-from domain.kernel.operations import Actor, Operation
+from domain.kernel.operations import IDEMPOTENCY_INDEX, Actor, Operation
 
 
 class DepositStatus(StrEnum):
@@ -159,15 +159,7 @@ class Deposit(Operation[DepositStatus]):
             IndexModel(
                 [("owner", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)], name="owner_status"
             ),
-            IndexModel(
-                [
-                    ("idempotency.actor", ASCENDING),
-                    ("idempotency.mutation", ASCENDING),
-                    ("idempotency.key", ASCENDING),
-                ],
-                unique=True,
-                name="idempotency",
-            ),
+            IDEMPOTENCY_INDEX,
             IndexModel(
                 [("payment_intent_id", ASCENDING)],
                 unique=True,

@@ -1,12 +1,11 @@
 """Reading deposits: their owner's pages, sums, and the secret that only the owner may see."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from domain.deposits.documents import Deposit, DepositStatus
 from domain.kernel.database import Tx, parse
+from domain.kernel.operations import Blocker
 from domain.kernel.pages import Page, PageRequest, newest_first
 from domain.runtime import Runtime
 
@@ -71,28 +70,19 @@ def next_action_url(runtime: Runtime, deposit: Deposit) -> str | None:
     return runtime.cipher.decrypt(deposit.next_action_url).decode()
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """Why a deposit does not move, in words for its owner, and when that ends."""
-
-    code: str
-    message: str
-    until: datetime | None = None
-
-
-def waiting_for(deposit: Deposit) -> Waiting | None:
+def waiting_for(deposit: Deposit) -> Blocker | None:
     """What the deposit waits for; None when nothing is expected of anybody."""
     if deposit.cancellation is not None and deposit.is_open:
-        return Waiting("CANCELLATION", "It is being canceled.", deposit.next_attempt_at)
+        return Blocker("CANCELLATION", "It is being canceled.", deposit.next_attempt_at)
     if deposit.refund_under_way is not None:
-        return Waiting("REFUND", "The payment is being sent back.", deposit.next_attempt_at)
+        return Blocker("REFUND", "The payment is being sent back.", deposit.next_attempt_at)
     if deposit.payment_intent_id is None and deposit.is_open:
         message = "The payment provider has not answered yet; we keep asking."
-        return Waiting("PAYMENT_PROVIDER", message, deposit.next_attempt_at)
+        return Blocker("PAYMENT_PROVIDER", message, deposit.next_attempt_at)
     code_and_message = _WAITING.get(deposit.status)
     if code_and_message is None:
         return None
-    return Waiting(*code_and_message, until=deposit.expires_at if deposit.is_open else None)
+    return Blocker(*code_and_message, until=deposit.expires_at if deposit.is_open else None)
 
 
 _WAITING: Final = {

@@ -12,7 +12,7 @@ from domain.deposits.documents import Deposit, DepositStatus, SavedCard
 from domain.gateway import StripeTrouble
 from domain.gateway.amounts import Inexpressible, to_stripe
 from domain.kernel.budget import Budget
-from domain.kernel.database import CommitUnknown, parse
+from domain.kernel.database import CommitUnknown
 from domain.kernel.errors import (
     InvalidInput,
     NotFound,
@@ -22,7 +22,7 @@ from domain.kernel.errors import (
 )
 from domain.kernel.ids import new_id
 from domain.kernel.money import Money
-from domain.kernel.operations import Actor, IdempotencyKey, StatusChange
+from domain.kernel.operations import Actor, IdempotencyKey, StatusChange, first_with
 from domain.ledger import FreezeCause, Wallet
 from domain.runtime import Runtime
 
@@ -78,7 +78,7 @@ async def create(runtime: Runtime, owner: str, command: CreateDeposit, *, budget
         key=command.idempotency_key,
         fields=command.fields(),
     )
-    deposit = await _first_with(key)
+    deposit = await first_with(Deposit, key)
     replayed = deposit is not None
     if deposit is None:
         _validate(runtime, command)
@@ -140,16 +140,6 @@ async def _saved_card(runtime: Runtime, owner: str, command: CreateDeposit) -> S
     )
 
 
-async def _first_with(key: IdempotencyKey) -> Deposit | None:
-    """The deposit that this key made. Raises IdempotencyKeyReused."""
-    row = await Deposit.get_pymongo_collection().find_one(key.filter())
-    if row is None:
-        return None
-    deposit = parse(Deposit, row)
-    key.check_replay_of(deposit.idempotency)
-    return deposit
-
-
 async def _wallet(owner: str, currency: str) -> Wallet:
     wallet = await ledger.open_wallet(owner, currency)
     if any(freeze.cause is FreezeCause.ADMIN for freeze in wallet.freezes):
@@ -188,7 +178,7 @@ async def _write(deposit: Deposit) -> tuple[Deposit, bool]:
     try:
         await deposit.insert()
     except DuplicateKeyError:
-        first = await _first_with(deposit.idempotency)
+        first = await first_with(Deposit, deposit.idempotency)
         if first is None:
             raise
         return first, True

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
@@ -9,13 +10,19 @@ from typing import Any, ClassVar, Generic, TypeVar
 import orjson
 from beanie import Document
 from pydantic import BaseModel, ConfigDict
-from pymongo import ReturnDocument
+from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from domain.kernel.database import Tx, parse
 from domain.kernel.errors import IdempotencyKeyReused, InvalidInput
 from domain.kernel.machine import Machine
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
+
+IDEMPOTENCY_INDEX = IndexModel(
+    [(f"idempotency.{name}", ASCENDING) for name in ("actor", "mutation", "key")],
+    unique=True,
+    name="idempotency",
+)
 
 StatusT = TypeVar("StatusT", bound=StrEnum)
 
@@ -43,6 +50,15 @@ class Failure(BaseModel):
     code: str
     message: str
     decline_code: str | None = None
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """Why an operation, or a wish, does not move: a stable code, a sentence to show, and when it ends."""
+
+    code: str
+    message: str
+    until: datetime | None = None
 
 
 class IdempotencyKey(BaseModel):
@@ -110,6 +126,17 @@ class Operation(Document, Generic[StatusT]):
 
 
 OperationT = TypeVar("OperationT", bound=Operation[Any])
+
+
+async def first_with(model: type[OperationT], key: IdempotencyKey, tx: Tx | None = None) -> OperationT | None:
+    """The operation that this key made, as `tx` sees it where one is given. Raises IdempotencyKeyReused."""
+    session = None if tx is None else tx.session
+    row = await model.get_pymongo_collection().find_one(key.filter(), session=session)
+    if row is None:
+        return None
+    operation = parse(model, row)
+    key.check_replay_of(operation.idempotency)
+    return operation
 
 
 async def move(

@@ -14,6 +14,7 @@ from domain.ledger.books import (
 )
 from domain.ledger.checkpoints import Checkpoint, CheckpointUnsound, make_checkpoint
 from domain.ledger.documents import BalanceSnapshot, EntryRecord, LineId, StatementLine, Wallet
+from domain.ledger.guarding import guard_send
 from domain.ledger.post import AlreadyPosted, NewEntry, Posted, open_wallet, post
 from domain.ledger.reads import (
     entries_of,
@@ -57,6 +58,7 @@ __all__ = [
     "apply",
     "cut_snapshot",
     "entries_of",
+    "guard_send",
     "has_entries",
     "is_posted",
     "line",
