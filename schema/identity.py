@@ -120,6 +120,10 @@ class SessionPayload:
     session: Session | None = strawberry.field(default=None, description="The session; null when refused.")
     user_errors: list[UserError] = strawberry.field(default_factory=list, description="Empty on success.")
 
+    @classmethod
+    def of(cls, signed_in: SignedIn) -> "SessionPayload":
+        return cls(session=Session.of(signed_in))
+
 
 @strawberry.type(description="Whether signing out worked.")
 class SignOutPayload:

@@ -41,6 +41,10 @@ class CreateSetupIntentPayload:
     )
     user_errors: list[UserError] = strawberry.field(default_factory=list, description="Empty on success.")
 
+    @classmethod
+    def of(cls, client_secret: str) -> "CreateSetupIntentPayload":
+        return cls(setup_intent=SetupIntent(client_secret=client_secret))
+
 
 @strawberry.input(description="One of the viewer's saved cards.")
 class PaymentMethodInput:
@@ -53,3 +57,7 @@ class PaymentMethodPayload:
         default=None, description="Null when nothing was done; on its removal, the last of it."
     )
     user_errors: list[UserError] = strawberry.field(default_factory=list, description="Empty on success.")
+
+    @classmethod
+    def of(cls, saved: SavedMethod) -> "PaymentMethodPayload":
+        return cls(payment_method=PaymentMethod.of(saved))

@@ -1,8 +1,8 @@
 """What every noun's types are made of: scalars, Money, errors as data, pages."""
 
 import datetime
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, NewType, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Generic, NewType, Protocol, TypeAlias, TypeVar
 
 import strawberry
 from graphql import GraphQLError
@@ -23,6 +23,7 @@ Item = TypeVar("Item")
 MinorUnits = NewType("MinorUnits", int)
 CurrencyCode = NewType("CurrencyCode", str)
 URL = NewType("URL", str)
+USD: Final = CurrencyCode("USD")
 DateTime: TypeAlias = datetime.datetime
 
 
@@ -175,6 +176,28 @@ def user_error(error: errors.DomainError) -> UserError:
             return PaymentError(**common, decline_code=None)
         case _:
             return InputError(**common)
+
+
+Result_contra = TypeVar("Result_contra", contravariant=True)
+Payload_co = TypeVar("Payload_co", covariant=True)
+
+
+class PayloadType(Protocol[Result_contra, Payload_co]):
+    """The class of a payload: made of what a verb answers, or of why it refused."""
+
+    def __call__(self, *, user_errors: list[UserError]) -> Payload_co: ...
+
+    def of(self, result: Result_contra, /) -> Payload_co: ...
+
+
+async def answered(
+    payload: PayloadType[Result_contra, Payload_co], verb: Awaitable[Result_contra]
+) -> Payload_co:
+    """The payload of what `verb` answers; its refusals are data, everything else is raised."""
+    try:
+        return payload.of(await verb)
+    except errors.DomainError as error:
+        return payload(user_errors=[user_error(error)])
 
 
 def _money(value: MoneyValue) -> Money:

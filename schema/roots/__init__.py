@@ -1,0 +1,60 @@
+"""The three roots, put together of each noun's own: a field is a call of a resolver, refusals are data."""
+
+from collections.abc import Callable, Sequence
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from schema.deposits import Deposit
+from schema.identity import User
+from schema.methods import PaymentMethod
+from schema.nodes import find_node
+from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubscriptions
+from schema.roots.methods import MethodMutations, MethodQueries
+from schema.roots.people import PeopleMutations, PeopleQueries
+from schema.roots.wallets import WalletQueries, WalletSubscriptions
+from schema.shared import ERROR_TYPES, SCALARS, Info, Node
+from schema.wallets import Transaction, Wallet
+
+
+@strawberry.type(description="Reading. Changes nothing, but that a wallet is made on first use.")
+class Query(PeopleQueries, WalletQueries, DepositQueries, MethodQueries):
+    @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+        return await find_node(info.context, id)
+
+
+@strawberry.type(description="Changing. Every mutation takes one `input` and answers with a payload.")
+class Mutation(PeopleMutations, DepositMutations, MethodMutations):
+    pass
+
+
+@strawberry.type(description="The state now, then changes; intermediate ones may be merged, the last is not.")
+class Subscription(DepositSubscriptions, WalletSubscriptions):
+    pass
+
+
+class Schema(strawberry.Schema):
+    """Errors are logged by the server's extensions, each once, and the expected ones not at all."""
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        pass
+
+
+def make_schema(
+    extensions: Sequence[type[SchemaExtension] | Callable[[], SchemaExtension]] = (),
+) -> strawberry.Schema:
+    """The schema, with the server's extensions."""
+    return Schema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        types=[*ERROR_TYPES, User, Wallet, Transaction, Deposit, PaymentMethod],
+        extensions=list(extensions),
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )
