@@ -104,6 +104,10 @@ class Wallet(Node):
     held: Money = strawberry.field(description="Reserved for withdrawals and refunds in flight.")
     frozen: bool = strawberry.field(description="Whether nothing may leave it for now.")
 
+    @strawberry.field(description="This owner's money locked in escrow, fees included.")
+    async def in_escrow(self) -> Money:
+        return Money.of(await resolvers.wallets.in_escrow(self.document), self.currency)
+
     @strawberry.field(description="Deposits that are being processed.")
     async def incoming(self) -> Money:
         return Money.of(await resolvers.wallets.incoming(self.document), self.currency)

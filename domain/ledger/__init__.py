@@ -18,6 +18,7 @@ from domain.ledger.guarding import guard_send
 from domain.ledger.post import AlreadyPosted, NewEntry, Posted, open_wallet, post
 from domain.ledger.reads import (
     entries_of,
+    find_wallets,
     has_entries,
     is_posted,
     line,
@@ -58,6 +59,7 @@ __all__ = [
     "apply",
     "cut_snapshot",
     "entries_of",
+    "find_wallets",
     "guard_send",
     "has_entries",
     "is_posted",
