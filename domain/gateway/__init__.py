@@ -13,6 +13,7 @@ from domain.gateway.errors import (
     StripeTrouble,
     Unknown,
 )
+from domain.gateway.money_out import Payout, Reversal, Transfer
 from domain.gateway.objects import (
     Balance,
     BalanceTransaction,
@@ -42,10 +43,13 @@ __all__ = [
     "PaymentError",
     "PaymentIntent",
     "PaymentMethod",
+    "Payout",
     "Refund",
     "Refused",
+    "Reversal",
     "StripeGateway",
     "StripeTrouble",
+    "Transfer",
     "Unknown",
     "ask",
     "verified_event",
