@@ -23,7 +23,8 @@ EXPRESS: Any = {
 
 
 async def account(sandbox: Running, **params: Any) -> stripe.Account:
-    return await sandbox.stripe.v1.accounts.create_async({**EXPRESS, **params})
+    given: Any = EXPRESS | params
+    return await sandbox.stripe.v1.accounts.create_async(given)
 
 
 async def onboarded(sandbox: Running, outcome: str = "active", **body: Any) -> stripe.Account:
