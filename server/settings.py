@@ -105,6 +105,7 @@ class Settings(BaseSettings):
     escrow_expiry_days: float = Field(default=7, gt=0, le=366)
 
     rate_limit_deposits: RateLimit = Rate(limit=5, window_s=3600)
+    rate_limit_withdrawals: RateLimit = Rate(limit=3, window_s=3600)
     rate_limit_sign_in: RateLimit = Rate(limit=10, window_s=900)
 
     lease_seconds: Duration = 15

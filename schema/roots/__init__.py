@@ -17,7 +17,7 @@ from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubsc
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
-from schema.roots.wallets import WalletQueries, WalletSubscriptions
+from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscriptions
 from schema.shared import ERROR_TYPES, SCALARS, Info, Node
 from schema.wallets import Transaction, Wallet
 
@@ -30,7 +30,7 @@ class Query(PeopleQueries, WalletQueries, DepositQueries, EscrowQueries, MethodQ
 
 
 @strawberry.type(description="Changing. Every mutation takes one `input` and answers with a payload.")
-class Mutation(PeopleMutations, DepositMutations, EscrowMutations, MethodMutations):
+class Mutation(PeopleMutations, WalletMutations, DepositMutations, EscrowMutations, MethodMutations):
     pass
 
 
