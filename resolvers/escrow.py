@@ -1,6 +1,6 @@
 """Escrows: customers make and release them, contractors answer, both parties and admins see them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 
 from domain import escrow, ledger
 from domain.changes import Topic
@@ -26,40 +26,43 @@ from resolvers.watching import follow
 async def create(context: Context, command: CreateEscrow) -> Answered:
     """Raises Unauthenticated, Forbidden (not a customer), and what escrow.create raises."""
     viewer = context.require(Role.CUSTOMER)
-    return await escrow.create(context.runtime, viewer.id, command)
+    return await _fresh(context, escrow.create(context.runtime, viewer.id, command))
 
 
 async def accept(context: Context, escrow_id: str, reason: str | None) -> Answered:
     """Each of these raises Unauthenticated, Forbidden (a role that may never), and what its verb raises."""
     asker = _asker(context, Role.CONTRACTOR)
-    return await escrow.accept(context.runtime, asker, escrow_id, reason=reason)
+    return await _fresh(context, escrow.accept(context.runtime, asker, escrow_id, reason=reason))
 
 
 async def reject(context: Context, escrow_id: str, reason: str | None) -> Answered:
     asker = _asker(context, Role.CONTRACTOR)
-    return await escrow.reject(context.runtime, asker, escrow_id, reason=reason)
+    return await _fresh(context, escrow.reject(context.runtime, asker, escrow_id, reason=reason))
 
 
 async def cancel(context: Context, escrow_id: str, reason: str | None) -> Answered:
     asker = _asker(context, Role.CUSTOMER)
-    return await escrow.cancel(context.runtime, asker, escrow_id, reason=reason)
+    return await _fresh(context, escrow.cancel(context.runtime, asker, escrow_id, reason=reason))
 
 
 async def dispute(context: Context, escrow_id: str, reason: str | None) -> Answered:
     asker = _asker(context, Role.CUSTOMER, Role.CONTRACTOR)
-    return await escrow.dispute(context.runtime, asker, escrow_id, reason=reason)
+    return await _fresh(context, escrow.dispute(context.runtime, asker, escrow_id, reason=reason))
 
 
 async def release(context: Context, command: ReleaseEscrow) -> Answered:
-    return await escrow.release(context.runtime, _asker(context, Role.CUSTOMER, Role.ADMIN), command)
+    asker = _asker(context, Role.CUSTOMER, Role.ADMIN)
+    return await _fresh(context, escrow.release(context.runtime, asker, command))
 
 
 async def refund(context: Context, command: RefundEscrow) -> Answered:
-    return await escrow.refund(context.runtime, _asker(context, Role.CONTRACTOR, Role.ADMIN), command)
+    asker = _asker(context, Role.CONTRACTOR, Role.ADMIN)
+    return await _fresh(context, escrow.refund(context.runtime, asker, command))
 
 
 async def resolve(context: Context, command: ResolveEscrow) -> Answered:
-    return await escrow.resolve(context.runtime, _asker(context, Role.ADMIN), command)
+    asker = _asker(context, Role.ADMIN)
+    return await _fresh(context, escrow.resolve(context.runtime, asker, command))
 
 
 async def find(context: Context, escrow_id: str) -> Escrow | None:
@@ -120,6 +123,13 @@ async def watch(context: Context, escrow_id: str) -> AsyncIterator[Escrow | None
     states = follow(context, topics, read, is_last=lambda state: state[0] is None or state[0].is_settled)
     async for present, _ in states:
         yield present
+
+
+async def _fresh(context: Context, verb: Awaitable[Answered]) -> Answered:
+    """What the verb answers. What one mutation of a request has read, the next must not answer with."""
+    answered = await verb
+    context.forget()
+    return answered
 
 
 async def _is_frozen(context: Context, document: Escrow) -> bool:
