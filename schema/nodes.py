@@ -1,13 +1,12 @@
 """`node`: the prefix of an id tells its noun."""
 
-import resolvers.deposits
 import resolvers.identity
 import resolvers.methods
 import resolvers.wallets
 from resolvers.context import Context
-from schema.deposits import Deposit
 from schema.identity import User
 from schema.methods import PaymentMethod
+from schema.operations import shown
 from schema.shared import Node
 from schema.wallets import Transaction, Wallet, parse_transaction_id
 
@@ -23,15 +22,12 @@ async def find_node(context: Context, node_id: str) -> Node | None:
             return None if wallet is None else Wallet.of(wallet)
         case "stl":
             return await _line(context, node_id)
-        case "dep":
-            deposit = await resolvers.deposits.find(context, node_id)
-            return None if deposit is None else Deposit.of(deposit)
         case "pmt":
             saved = await resolvers.methods.find(context, node_id)
             return None if saved is None else PaymentMethod.of(saved)
         case _:
-            context.require()
-            return None
+            operation = await context.find_operation(node_id)
+            return None if operation is None else shown(operation)
 
 
 async def _line(context: Context, node_id: str) -> Transaction | None:
