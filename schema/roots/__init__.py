@@ -13,12 +13,13 @@ from schema.escrow import Escrow, EscrowMove
 from schema.identity import User
 from schema.methods import PaymentMethod
 from schema.nodes import find_node
+from schema.operations import shown
 from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubscriptions
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
 from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscriptions
-from schema.shared import ERROR_TYPES, SCALARS, Info, Node
+from schema.shared import ERROR_TYPES, SCALARS, Info, Node, Operation
 from schema.wallets import Transaction, Wallet
 
 
@@ -27,6 +28,14 @@ class Query(PeopleQueries, WalletQueries, DepositQueries, EscrowQueries, MethodQ
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
         return await find_node(info.context, id)
+
+    @strawberry.field(
+        description="An operation of any kind by its id; null when it is not there or, but for admins, when "
+        "the viewer is no party to it."
+    )
+    async def operation(self, info: Info, id: strawberry.ID) -> Operation | None:
+        found = await info.context.find_operation(id)
+        return None if found is None else shown(found)
 
 
 @strawberry.type(description="Changing. Every mutation takes one `input` and answers with a payload.")
