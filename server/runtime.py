@@ -4,7 +4,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from domain import customers, deposits, escrow, identity, inbox, ledger, methods, treasury
+from domain import (
+    customers,
+    deposits,
+    escrow,
+    identity,
+    inbox,
+    ledger,
+    methods,
+    treasury,
+    withdrawals,
+)
 from domain.gateway import GatewayConfig, StripeGateway
 from domain.identity import TokenIssuer
 from domain.kernel.cipher import Cipher
@@ -27,10 +37,11 @@ DOCUMENTS: Final = (
     *methods.DOCUMENTS,
     *deposits.DOCUMENTS,
     *escrow.DOCUMENTS,
+    *withdrawals.DOCUMENTS,
     *treasury.DOCUMENTS,
 )
 # What subscriptions watch.
-WATCHED: Final = ("deposits", "escrows", "wallets")
+WATCHED: Final = ("deposits", "escrows", "wallets", "withdrawals")
 
 
 @asynccontextmanager

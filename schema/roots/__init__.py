@@ -19,12 +19,14 @@ from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscripti
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
 from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscriptions
+from schema.roots.withdrawals import WithdrawalMutations, WithdrawalQueries, WithdrawalSubscriptions
 from schema.shared import ERROR_TYPES, SCALARS, Info, Node, Operation
 from schema.wallets import Transaction, Wallet
+from schema.withdrawals import Withdrawal
 
 
 @strawberry.type(description="Reading. Changes nothing, but that a wallet is made on first use.")
-class Query(PeopleQueries, WalletQueries, DepositQueries, EscrowQueries, MethodQueries):
+class Query(PeopleQueries, WalletQueries, DepositQueries, EscrowQueries, WithdrawalQueries, MethodQueries):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
         return await find_node(info.context, id)
@@ -39,12 +41,19 @@ class Query(PeopleQueries, WalletQueries, DepositQueries, EscrowQueries, MethodQ
 
 
 @strawberry.type(description="Changing. Every mutation takes one `input` and answers with a payload.")
-class Mutation(PeopleMutations, WalletMutations, DepositMutations, EscrowMutations, MethodMutations):
+class Mutation(
+    PeopleMutations,
+    WalletMutations,
+    DepositMutations,
+    EscrowMutations,
+    WithdrawalMutations,
+    MethodMutations,
+):
     pass
 
 
 @strawberry.type(description="The state now, then changes; intermediate ones may be merged, the last is not.")
-class Subscription(DepositSubscriptions, EscrowSubscriptions, WalletSubscriptions):
+class Subscription(DepositSubscriptions, EscrowSubscriptions, WithdrawalSubscriptions, WalletSubscriptions):
     pass
 
 
@@ -65,7 +74,17 @@ def make_schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[*ERROR_TYPES, User, Wallet, Transaction, Deposit, Escrow, EscrowMove, PaymentMethod],
+        types=[
+            *ERROR_TYPES,
+            User,
+            Wallet,
+            Transaction,
+            Deposit,
+            Escrow,
+            Withdrawal,
+            EscrowMove,
+            PaymentMethod,
+        ],
         extensions=list(extensions),
         config=StrawberryConfig(scalar_map=SCALARS),
     )
