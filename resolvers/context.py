@@ -40,6 +40,7 @@ class Limits:
     """How often things may be asked for: a budget each."""
 
     deposits: Budget
+    withdrawals: Budget
     sign_in: Budget
 
 
@@ -56,6 +57,9 @@ class _NotedBudget:
         except RateLimited as refusal:
             self.note(refusal)
             raise
+
+    async def room(self, subject: str) -> RateLimited | None:
+        return await self.budget.room(subject)
 
 
 class BatchLoader(Generic[Value]):

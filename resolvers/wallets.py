@@ -6,9 +6,10 @@ from datetime import datetime
 
 from domain import deposits, ledger
 from domain.changes import Topic
+from domain.identity import Role
 from domain.kernel.database import Row
 from domain.kernel.pages import Page, PageRequest
-from domain.ledger import Kind, StatementLine, Wallet
+from domain.ledger import FreezeChange, FreezeRecord, Kind, StatementLine, Wallet, WalletDecision
 from resolvers.context import Context
 from resolvers.watching import follow
 
@@ -40,6 +41,35 @@ async def find(context: Context, wallet_id: str) -> Wallet | None:
     if wallet is None or (wallet.owner != viewer.id and not viewer.is_admin):
         return None
     return wallet
+
+
+async def of_person(context: Context, user_id: str, currency: str) -> Wallet | None:
+    """Somebody's wallet, if it was ever opened. Raises Unauthenticated, Forbidden."""
+    context.require(Role.ADMIN)
+    return await ledger.wallet_of(user_id, currency)
+
+
+async def freeze(context: Context, decision: WalletDecision) -> Wallet:
+    """Raises Unauthenticated, Forbidden (not an admin), and what ledger.freeze_wallet raises."""
+    viewer = context.require(Role.ADMIN)
+    return await ledger.freeze_wallet(context.runtime, viewer.id, decision)
+
+
+async def unfreeze(context: Context, decision: WalletDecision) -> Wallet:
+    """Raises Unauthenticated, Forbidden (not an admin), and what ledger.unfreeze_wallet raises."""
+    viewer = context.require(Role.ADMIN)
+    return await ledger.unfreeze_wallet(context.runtime, viewer.id, decision)
+
+
+async def freeze_changes(context: Context, wallet: Wallet, request: PageRequest) -> Page[FreezeChange]:
+    """Raises Unauthenticated, Forbidden."""
+    context.require(Role.ADMIN)
+    return await ledger.freeze_changes(wallet.id, request)
+
+
+def frozen_by(context: Context, freeze: FreezeRecord) -> str | None:
+    """Who or what froze it: the owner hears why, and only admins hear of whom."""
+    return freeze.by if context.viewer is not None and context.viewer.is_admin else None
 
 
 async def find_line(context: Context, wallet_id: str, seq: int) -> tuple[StatementLine, Wallet] | None:

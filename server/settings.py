@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     deposit_expiry_hours: float = Field(default=24, gt=0, le=8784)
 
     rate_limit_deposits: RateLimit = Rate(limit=5, window_s=3600)
+    rate_limit_withdrawals: RateLimit = Rate(limit=3, window_s=3600)
     rate_limit_sign_in: RateLimit = Rate(limit=10, window_s=900)
 
     lease_seconds: Duration = 15

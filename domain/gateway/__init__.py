@@ -14,6 +14,7 @@ from domain.gateway.errors import (
     StripeTrouble,
     Unknown,
 )
+from domain.gateway.money_out import Payout, Reversal, Transfer
 from domain.gateway.objects import (
     Balance,
     BalanceTransaction,
@@ -45,12 +46,15 @@ __all__ = [
     "PaymentError",
     "PaymentIntent",
     "PaymentMethod",
+    "Payout",
     "Refund",
     "Refused",
     "RequirementError",
     "Requirements",
+    "Reversal",
     "StripeGateway",
     "StripeTrouble",
+    "Transfer",
     "Unknown",
     "ask",
     "verified_event",

@@ -15,7 +15,7 @@ from schema.nodes import find_node
 from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubscriptions
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
-from schema.roots.wallets import WalletQueries, WalletSubscriptions
+from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscriptions
 from schema.shared import ERROR_TYPES, SCALARS, Info, Node
 from schema.wallets import Transaction, Wallet
 
@@ -28,7 +28,7 @@ class Query(PeopleQueries, WalletQueries, DepositQueries, MethodQueries):
 
 
 @strawberry.type(description="Changing. Every mutation takes one `input` and answers with a payload.")
-class Mutation(PeopleMutations, DepositMutations, MethodMutations):
+class Mutation(PeopleMutations, WalletMutations, DepositMutations, MethodMutations):
     pass
 
 

@@ -465,6 +465,7 @@ def _values(parts: Parts, stripe_url: str) -> dict[str, Any]:
         # A test that wants to be refused says so: `house.limited`.
         "trusted_proxies": "127.0.0.1",
         "rate_limit_deposits": "100000/second",
+        "rate_limit_withdrawals": "100000/second",
         "rate_limit_sign_in": "100000/second",
         "lease_seconds": 3,
         "sweep_interval_seconds": 0.25,
