@@ -41,6 +41,7 @@ class Limits:
 
     deposits: Budget
     withdrawals: Budget
+    connect_accounts: Budget
     sign_in: Budget
 
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain import customers, deposits, methods
+from domain import customers, deposits, methods, onboarding
 from domain.inbox import Endpoint, WebhookEvent
 from domain.kernel.database import Tx
 from domain.runtime import Runtime
@@ -22,19 +22,34 @@ _PAYMENT_INTENT = Handler(gather=deposits.events.gather, apply=deposits.events.a
 _PAYMENT_METHOD = Handler(gather=methods.events.gather, apply=methods.events.apply)
 _CUSTOMER = Handler(gather=customers.events.gather, apply=customers.events.apply)
 _REFUND = Handler(gather=deposits.events.gather_refund, apply=deposits.events.apply_refund)
+_ACCOUNT = Handler(gather=onboarding.events.gather, apply=onboarding.events.apply)
+_DEAUTHORIZATION = Handler(gather=onboarding.events.gather_deauthorization, apply=onboarding.events.apply)
+
+_Rows = tuple[tuple[str, tuple[str, ...], Handler], ...]
+
+_PLATFORM: Final[_Rows] = (
+    (
+        "payment_intent",
+        ("succeeded", "payment_failed", "processing", "requires_action", "canceled"),
+        _PAYMENT_INTENT,
+    ),
+    ("payment_method", ("attached", "detached", "updated", "automatically_updated"), _PAYMENT_METHOD),
+    ("setup_intent", ("succeeded",), _PAYMENT_METHOD),
+    ("customer", ("updated", "deleted"), _CUSTOMER),
+    ("refund", ("created", "updated", "failed"), _REFUND),
+)
+# Of the same account, whichever endpoint was told.
+_BOTH: Final[_Rows] = (
+    ("account", ("updated",), _ACCOUNT),
+    ("account", ("application.deauthorized",), _DEAUTHORIZATION),
+    ("account.external_account", ("created", "updated", "deleted"), _ACCOUNT),
+    ("capability", ("updated",), _ACCOUNT),
+    ("person", ("updated",), _ACCOUNT),
+)
 
 HANDLERS: Final[Mapping[tuple[Endpoint, str], Handler]] = {
-    (Endpoint.PLATFORM, f"{noun}.{change}"): handler
-    for noun, changes, handler in (
-        (
-            "payment_intent",
-            ("succeeded", "payment_failed", "processing", "requires_action", "canceled"),
-            _PAYMENT_INTENT,
-        ),
-        ("payment_method", ("attached", "detached", "updated", "automatically_updated"), _PAYMENT_METHOD),
-        ("setup_intent", ("succeeded",), _PAYMENT_METHOD),
-        ("customer", ("updated", "deleted"), _CUSTOMER),
-        ("refund", ("created", "updated", "failed"), _REFUND),
-    )
+    (endpoint, f"{noun}.{change}"): handler
+    for endpoint, rows in ((Endpoint.PLATFORM, _PLATFORM + _BOTH), (Endpoint.CONNECT, _BOTH))
+    for noun, changes, handler in rows
     for change in changes
 }

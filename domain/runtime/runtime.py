@@ -21,6 +21,8 @@ class Policy:
     deposit_min: Limit = field(default_factory=lambda: Limit(100))
     deposit_max: Limit = field(default_factory=lambda: Limit(1_000_000))
     deposit_expiry: timedelta = timedelta(hours=24)
+    connect_countries: tuple[str, ...] = ("US",)
+    connect_capabilities: tuple[str, ...] = ("transfers",)
     lease: timedelta = timedelta(seconds=15)
     lookup_wait: timedelta = timedelta(seconds=60)
     recheck: timedelta = timedelta(seconds=60)

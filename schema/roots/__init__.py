@@ -8,10 +8,12 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
+from schema.connect import ConnectAccount
 from schema.deposits import Deposit
 from schema.identity import User
 from schema.methods import PaymentMethod
 from schema.nodes import find_node
+from schema.roots.connect import ConnectMutations, ConnectQueries, ConnectSubscriptions
 from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubscriptions
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
@@ -21,19 +23,19 @@ from schema.wallets import Transaction, Wallet
 
 
 @strawberry.type(description="Reading. Changes nothing, but that a wallet is made on first use.")
-class Query(PeopleQueries, WalletQueries, DepositQueries, MethodQueries):
+class Query(PeopleQueries, WalletQueries, DepositQueries, MethodQueries, ConnectQueries):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
         return await find_node(info.context, id)
 
 
 @strawberry.type(description="Changing. Every mutation takes one `input` and answers with a payload.")
-class Mutation(PeopleMutations, WalletMutations, DepositMutations, MethodMutations):
+class Mutation(PeopleMutations, WalletMutations, DepositMutations, MethodMutations, ConnectMutations):
     pass
 
 
 @strawberry.type(description="The state now, then changes; intermediate ones may be merged, the last is not.")
-class Subscription(DepositSubscriptions, WalletSubscriptions):
+class Subscription(DepositSubscriptions, WalletSubscriptions, ConnectSubscriptions):
     pass
 
 
@@ -54,7 +56,7 @@ def make_schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[*ERROR_TYPES, User, Wallet, Transaction, Deposit, PaymentMethod],
+        types=[*ERROR_TYPES, User, Wallet, Transaction, Deposit, PaymentMethod, ConnectAccount],
         extensions=list(extensions),
         config=StrawberryConfig(scalar_map=SCALARS),
     )
