@@ -8,7 +8,7 @@ from domain.kernel.database import Row
 from domain.kernel.pages import PageRequest
 from domain.ledger import FreezeCause, Kind, WalletDecision
 from resolvers.wallets import StatementFilter
-from schema.deposits import Deposit
+from schema.operations import shown
 from schema.shared import Connection, CurrencyCode, DateTime, Info, Money, Node, Operation, Party, UserError
 
 strawberry.enum(
@@ -65,8 +65,8 @@ class Transaction(Node):
 
     @strawberry.field(description="What caused it.")
     async def operation(self, info: Info) -> Operation | None:
-        deposit = await info.context.loaders.deposits.load(self.operation_id)
-        return None if deposit is None else Deposit.of(deposit)
+        operation = await info.context.loaders.operations.load(self.operation_id)
+        return None if operation is None else shown(operation)
 
     @classmethod
     def of(cls, row: Row, currency: str) -> "Transaction":
@@ -157,6 +157,10 @@ class Wallet(Node):
     held: Money = strawberry.field(description="Reserved for withdrawals and refunds in flight.")
     frozen: bool = strawberry.field(description="Whether nothing may leave it for now.")
     freezes: list[WalletFreeze] = strawberry.field(description="Why it is frozen; empty when it is not.")
+
+    @strawberry.field(description="This owner's money locked in escrow, fees included.")
+    async def in_escrow(self) -> Money:
+        return Money.of(await resolvers.wallets.in_escrow(self.document), self.currency)
 
     @strawberry.field(description="Deposits that are being processed.")
     async def incoming(self) -> Money:

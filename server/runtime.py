@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from domain import customers, deposits, identity, inbox, ledger, methods, onboarding, treasury
+from domain import customers, deposits, escrow, identity, inbox, ledger, methods, onboarding, treasury
 from domain.gateway import GatewayConfig, StripeGateway
 from domain.identity import TokenIssuer
 from domain.kernel.cipher import Cipher
@@ -26,11 +26,12 @@ DOCUMENTS: Final = (
     *customers.DOCUMENTS,
     *methods.DOCUMENTS,
     *deposits.DOCUMENTS,
+    *escrow.DOCUMENTS,
     *onboarding.DOCUMENTS,
     *treasury.DOCUMENTS,
 )
 # What subscriptions watch.
-WATCHED: Final = ("connect_accounts", "deposits", "wallets")
+WATCHED: Final = ("connect_accounts", "deposits", "escrows", "wallets")
 
 
 @asynccontextmanager

@@ -141,7 +141,7 @@ def _new(
 ) -> Deposit:
     now = runtime.now()
     return Deposit(
-        id=new_id("dep"),
+        id=new_id("dep", at=now),
         owner=wallet.owner,
         wallet=wallet.id,
         amount=command.amount,
