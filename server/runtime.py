@@ -12,6 +12,7 @@ from domain import (
     inbox,
     ledger,
     methods,
+    onboarding,
     treasury,
     withdrawals,
 )
@@ -37,11 +38,12 @@ DOCUMENTS: Final = (
     *methods.DOCUMENTS,
     *deposits.DOCUMENTS,
     *escrow.DOCUMENTS,
+    *onboarding.DOCUMENTS,
     *withdrawals.DOCUMENTS,
     *treasury.DOCUMENTS,
 )
 # What subscriptions watch.
-WATCHED: Final = ("deposits", "escrows", "wallets", "withdrawals")
+WATCHED: Final = ("connect_accounts", "deposits", "escrows", "wallets", "withdrawals")
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """The settings: one typed object, read once from the environment or .env, handed down from here."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -104,6 +105,8 @@ class Settings(BaseSettings):
     withdrawal_max: Limits = Limit(1_000_000)
     withdrawal_approval_above: Limits = Limit(100_000)
 
+    connect_countries: Texts = ("US",)
+    connect_capabilities: Texts = ("transfers",)
     platform_fee_bps: BasisPoints = 500
     service_fee_bps: BasisPoints = 2_000
     escrow_min: Limits = Limit(100)
@@ -111,6 +114,7 @@ class Settings(BaseSettings):
 
     rate_limit_deposits: RateLimit = Rate(limit=5, window_s=3600)
     rate_limit_withdrawals: RateLimit = Rate(limit=3, window_s=3600)
+    rate_limit_connect_accounts: RateLimit = Rate(limit=2, window_s=3600)
     rate_limit_sign_in: RateLimit = Rate(limit=10, window_s=900)
 
     lease_seconds: Duration = 15
@@ -127,6 +131,22 @@ class Settings(BaseSettings):
         if len(set(codes)) < len(codes):
             raise ValueError("CURRENCIES names a currency twice")
         return codes
+
+    @field_validator("connect_countries")
+    @classmethod
+    def _countries(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        if not codes or not all(re.fullmatch("[A-Z]{2}", code) for code in codes):
+            raise ValueError("CONNECT_COUNTRIES must be ISO 3166 codes of two capital letters, e.g. US,GB")
+        return codes
+
+    @field_validator("connect_capabilities")
+    @classmethod
+    def _capabilities(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if "transfers" not in names or not all(re.fullmatch("[a-z0-9_]+", name) for name in names):
+            raise ValueError(
+                "CONNECT_CAPABILITIES must be Stripe's names, and transfers among them: no money could leave"
+            )
+        return names
 
     @field_validator(
         "stripe_webhook_secrets", "stripe_connect_webhook_secrets", "jwt_keys", "data_keys", "checkpoint_key"
@@ -204,6 +224,8 @@ class Settings(BaseSettings):
             deposit_min=self.deposit_min,
             deposit_max=self.deposit_max,
             deposit_expiry=timedelta(hours=self.deposit_expiry_hours),
+            connect_countries=self.connect_countries,
+            connect_capabilities=self.connect_capabilities,
             platform_fee_bps=self.platform_fee_bps,
             service_fee_bps=self.service_fee_bps,
             escrow_min=self.escrow_min,

@@ -28,6 +28,8 @@ class Policy:
         default_factory=lambda: tuple(timedelta(seconds=seconds) for seconds in (300, 1800, 7200))
     )
     funds_recheck: timedelta = timedelta(hours=1)
+    connect_countries: tuple[str, ...] = ("US",)
+    connect_capabilities: tuple[str, ...] = ("transfers",)
     platform_fee_bps: int = 500
     service_fee_bps: int = 2_000
     escrow_min: Limit = field(default_factory=lambda: Limit(100))

@@ -63,16 +63,6 @@ def replace(tx: Tx, account: Object, bank: TestBank) -> Object:
     return body
 
 
-def fail(tx: Tx, account_id: str) -> Object | None:
-    """A payout came back: the bank account is not used again until it is replaced."""
-    stored = current(tx, account_id)
-    if stored is None:
-        return None
-    return tx.on(account_id).save_and_emit(
-        "account.external_account.updated", stored.body, stored.body | {"status": "errored"}
-    )
-
-
 def listed(tx: Tx, account_id: str) -> Object:
     """As the account shows them."""
     stored = current(tx, account_id)

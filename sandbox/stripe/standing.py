@@ -67,6 +67,8 @@ class Standing:
     deadline: int | None = None
     requested: dict[str, int] = field(default_factory=dict)
     """The capabilities that the platform asked for, and when."""
+    bank_failed: bool = False
+    """A payout came back: another bank account is due."""
 
     @classmethod
     def load(cls, private: Object) -> Standing:
@@ -89,7 +91,7 @@ def derived(account: Object, standing: Standing) -> Object:
         "capabilities": shaped("account_capabilities", statuses),
         "charges_enabled": statuses.get("card_payments") == "active",
         "details_submitted": submitted,
-        "payouts_enabled": standing.outcome is not Outcome.PAYOUTS_DISABLED and _status(standing) == "active",
+        "payouts_enabled": _can_be_paid_out(standing),
         "requirements": _account_requirements(account, standing),
         "future_requirements": shaped("account_future_requirements", _NOTHING_ASKED),
     }
@@ -145,6 +147,11 @@ def _status(standing: Standing) -> str:
             return "inactive"
 
 
+def _can_be_paid_out(standing: Standing) -> bool:
+    stopped = standing.outcome is Outcome.PAYOUTS_DISABLED or standing.bank_failed
+    return _status(standing) == "active" and not stopped
+
+
 def _asked(account: Object, standing: Standing) -> Object:
     """The lists of what is required, in Stripe's names; the same for the account and its capabilities."""
     match standing.outcome:
@@ -168,6 +175,9 @@ def _asked(account: Object, standing: Standing) -> Object:
 
 def _account_requirements(account: Object, standing: Standing) -> Object:
     asked = _asked(account, standing)
+    if standing.bank_failed and standing.outcome not in {Outcome.INCOMPLETE, Outcome.REJECTED}:
+        lists = ("currently_due", "eventually_due", "past_due")
+        asked = asked | {name: sorted({*asked[name], "external_account"}) for name in lists}
     reason = "requirements.past_due" if asked["past_due"] else _ACCOUNT_REASONS.get(standing.outcome)
     return shaped(
         "account_requirements",

@@ -31,6 +31,37 @@ mutation ($input: CreateDepositInput!) {{
   }}
 }}
 """
+CONNECT_ACCOUNT_FIELDS = """
+    id status withdrawalsEnabled country payoutsEnabled detailsSubmitted requirementsDue
+    requirementErrors { requirement code reason } futureRequirementsDue requirementsDeadline
+    disabledReason observedAt createdAt updatedAt
+"""
+CREATE_CONNECT_ACCOUNT = f"""
+mutation ($input: CreateConnectAccountInput!) {{
+  createConnectAccount(input: $input) {{
+    connectAccount {{ {CONNECT_ACCOUNT_FIELDS} }}
+    onboardingLink {{ url expiresAt }}
+    idempotency {{ replayed firstSeenAt }}
+    userErrors {{
+      __typename code message path
+      ... on IdempotencyError {{ conflictingFields }}
+      ... on RateLimitedError {{ retryAfterSeconds limit windowSeconds }}
+    }}
+  }}
+}}
+"""
+CREATE_ONBOARDING_LINK = """
+mutation ($input: CreateOnboardingLinkInput!) {
+  createOnboardingLink(input: $input) {
+    onboardingLink { url expiresAt }
+    userErrors { __typename code message path }
+  }
+}
+"""
+CREATE_DASHBOARD_LINK = """
+mutation { createDashboardLink { url userErrors { __typename code message path } } }
+"""
+ADDRESSES = {"returnUrl": "https://app.example.com/done", "refreshUrl": "https://app.example.com/again"}
 CARD_FIELDS = "id type brand last4 expMonth expYear isDefault"
 CARD_MUTATION = f"""
 mutation ($input: PaymentMethodInput!) {{
@@ -249,6 +280,32 @@ class Person:
         payload: dict[str, Any] = (await self.data(CARD_MUTATION % mutation, {"input": {"id": card_id}}))[
             "payload"
         ]
+        return payload
+
+    async def create_connect_account(self, *, key: str | None = None, **more: Any) -> dict[str, Any]:
+        """The whole payload of createConnectAccount."""
+        command = {**ADDRESSES, "idempotencyKey": key or str(ULID()), **more}
+        payload: dict[str, Any] = (await self.data(CREATE_CONNECT_ACCOUNT, {"input": command}))[
+            "createConnectAccount"
+        ]
+        return payload
+
+    async def connect_account(self, *, refresh: bool = False) -> dict[str, Any] | None:
+        field = f"connectAccount(refresh: $refresh) {{ {CONNECT_ACCOUNT_FIELDS} }}"
+        query = f"query ($refresh: Boolean!) {{ {field} }}"
+        account: dict[str, Any] | None = (await self.data(query, {"refresh": refresh}))["connectAccount"]
+        return account
+
+    async def create_onboarding_link(self, **addresses: str) -> dict[str, Any]:
+        """The whole payload of createOnboardingLink."""
+        payload: dict[str, Any] = (
+            await self.data(CREATE_ONBOARDING_LINK, {"input": {**ADDRESSES, **addresses}})
+        )["createOnboardingLink"]
+        return payload
+
+    async def create_dashboard_link(self) -> dict[str, Any]:
+        """The whole payload of createDashboardLink."""
+        payload: dict[str, Any] = (await self.data(CREATE_DASHBOARD_LINK))["createDashboardLink"]
         return payload
 
     async def available(self, currency: str = "USD") -> int:
