@@ -276,6 +276,18 @@ class House:
         present: dict[str, Any] = await self.until(reached)
         return present
 
+    async def withdrawal_reaches(
+        self, person: Person, withdrawal: dict[str, Any], *statuses: str
+    ) -> dict[str, Any]:
+        """The withdrawal once it is in one of `statuses`."""
+
+        async def reached() -> dict[str, Any] | None:
+            present = await person.withdrawal(withdrawal["id"])
+            return present if present["status"] in statuses else None
+
+        present: dict[str, Any] = await self.until(reached)
+        return present
+
     async def until(self, condition: Callable[[], Awaitable[Any]], timeout_s: float = WAIT_S_MAX) -> Any:
         """What `condition` answers, once that is true."""
         async with asyncio.timeout(timeout_s):
@@ -443,7 +455,7 @@ class House:
         await self.until(self._answered_everybody)
         await self.empty_redis()
         # First what handlers and the sweep start from: one that is still at it finds nothing to do any more.
-        for name in ("webhook_events", "deposits", "escrows", "connect_accounts"):
+        for name in ("webhook_events", "deposits", "escrows", "connect_accounts", "withdrawals"):
             await self.collection(name).delete_many({})
         names = await self.runtime.database.mongo.list_collection_names()
         # But for the rows that put off the chores: while they were gone, the worker would begin.
