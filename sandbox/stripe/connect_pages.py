@@ -85,7 +85,8 @@ class ConnectPages:
         if found is None or account is None:
             return not_found()
         if not links.lasts(found, now=self._sandbox.clock.now()):
-            return RedirectResponse(found.private["refresh_url"], 303)
+            onward = "return_url" if "ended" in found.private else "refresh_url"
+            return RedirectResponse(found.private[onward], 303)
         if request.method == "GET":
             return _onboarding_form(account, found.private["return_url"])
         if outcome not in _offered(account):

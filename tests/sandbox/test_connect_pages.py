@@ -114,12 +114,12 @@ async def test_onboarding_ends_with_an_answer_or_after_an_hour(sandbox: Running,
     receiver.forget()
     await sandbox.control("/clock", advance_seconds=HOUR_S)
 
-    for page in (done, slow):
+    for page, onward in ((done, RETURN), (slow, REFRESH)):
         for answer in (
             await sandbox.http.get(page),
             await sandbox.http.post(page, data={"outcome": "rejected"}),
         ):
-            assert (answer.status_code, answer.headers["location"]) == (303, REFRESH)
+            assert (answer.status_code, answer.headers["location"]) == (303, onward)
 
     assert await told(sandbox, receiver) == []
 
