@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain import deposits, ledger
+from domain import deposits, escrow, ledger
 from domain.changes import Topic
+from domain.identity import Role
 from domain.kernel.database import Row
 from domain.kernel.pages import Page, PageRequest
-from domain.ledger import Kind, StatementLine, Wallet
+from domain.ledger import FreezeChange, FreezeRecord, Kind, StatementLine, Wallet, WalletDecision
 from resolvers.context import Context
 from resolvers.watching import follow
 
@@ -42,6 +43,35 @@ async def find(context: Context, wallet_id: str) -> Wallet | None:
     return wallet
 
 
+async def of_person(context: Context, user_id: str, currency: str) -> Wallet | None:
+    """Somebody's wallet, if it was ever opened. Raises Unauthenticated, Forbidden."""
+    context.require(Role.ADMIN)
+    return await ledger.wallet_of(user_id, currency)
+
+
+async def freeze(context: Context, decision: WalletDecision) -> Wallet:
+    """Raises Unauthenticated, Forbidden (not an admin), and what ledger.freeze_wallet raises."""
+    viewer = context.require(Role.ADMIN)
+    return await ledger.freeze_wallet(context.runtime, viewer.id, decision)
+
+
+async def unfreeze(context: Context, decision: WalletDecision) -> Wallet:
+    """Raises Unauthenticated, Forbidden (not an admin), and what ledger.unfreeze_wallet raises."""
+    viewer = context.require(Role.ADMIN)
+    return await ledger.unfreeze_wallet(context.runtime, viewer.id, decision)
+
+
+async def freeze_changes(context: Context, wallet: Wallet, request: PageRequest) -> Page[FreezeChange]:
+    """Raises Unauthenticated, Forbidden."""
+    context.require(Role.ADMIN)
+    return await ledger.freeze_changes(wallet.id, request)
+
+
+def frozen_by(context: Context, freeze: FreezeRecord) -> str | None:
+    """Who or what froze it: the owner hears why, and only admins hear of whom."""
+    return freeze.by if context.viewer is not None and context.viewer.is_admin else None
+
+
 async def find_line(context: Context, wallet_id: str, seq: int) -> tuple[StatementLine, Wallet] | None:
     """One line of a wallet that the viewer may see, with the wallet."""
     wallet = await find(context, wallet_id)
@@ -68,17 +98,30 @@ async def incoming(wallet: Wallet) -> int:
     return await deposits.incoming(wallet.owner, wallet.currency)
 
 
+async def in_escrow(wallet: Wallet) -> int:
+    """Minor units of the owner's that are locked in escrow."""
+    return await escrow.locked(wallet.owner, wallet.currency)
+
+
 async def watch(context: Context, currency: str) -> AsyncIterator[Wallet | None]:
-    """The wallet now, and whenever it or what is incoming changes; None, once, for a foreign currency."""
+    """The wallet now, and whenever it or what is incoming or in escrow changes.
+
+    None, once, for a foreign currency.
+    """
     wallet = await own(context, currency)
     if wallet is None:
         yield None
         return
     wallet_id, owner = wallet.id, wallet.owner
 
-    async def read() -> tuple[Wallet | None, int]:
-        return await ledger.wallet(wallet_id), await deposits.incoming(owner, currency)
+    async def read() -> tuple[Wallet | None, int, int]:
+        incoming, locked = await deposits.incoming(owner, currency), await escrow.locked(owner, currency)
+        return await ledger.wallet(wallet_id), incoming, locked
 
-    topics = (Topic("wallets", wallet_id), Topic("deposits", owner, "owner"))
-    async for present, _ in follow(context, topics, read):
+    topics = (
+        Topic("wallets", wallet_id),
+        Topic("deposits", owner, "owner"),
+        Topic("escrows", owner, "owner"),
+    )
+    async for present, *_ in follow(context, topics, read):
         yield present

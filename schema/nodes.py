@@ -1,44 +1,46 @@
 """`node`: the prefix of an id tells its noun."""
 
-import resolvers.deposits
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import resolvers.escrow
 import resolvers.identity
 import resolvers.methods
+import resolvers.onboarding
 import resolvers.wallets
 from resolvers.context import Context
-from schema.deposits import Deposit
+from schema.connect import ConnectAccount
+from schema.escrow import EscrowMove
 from schema.identity import User
 from schema.methods import PaymentMethod
+from schema.operations import shown
 from schema.shared import Node
 from schema.wallets import Transaction, Wallet, parse_transaction_id
 
 
 async def find_node(context: Context, node_id: str) -> Node | None:
     """What is not there, not yours or of no known noun is the same: None."""
-    match node_id.partition("_")[0]:
-        case "usr":
-            user = await resolvers.identity.find_user(context, node_id)
-            return None if user is None else User.of(user)
-        case "wal":
-            wallet = await resolvers.wallets.find(context, node_id)
-            return None if wallet is None else Wallet.of(wallet)
-        case "stl":
-            return await _line(context, node_id)
-        case "dep":
-            deposit = await resolvers.deposits.find(context, node_id)
-            return None if deposit is None else Deposit.of(deposit)
-        case "pmt":
-            saved = await resolvers.methods.find(context, node_id)
-            return None if saved is None else PaymentMethod.of(saved)
-        case _:
-            context.require()
-            return None
+    context.require()
+    find, shape = _NOUNS.get(node_id.partition("_")[0], (Context.find_operation, shown))
+    found = await find(context, node_id)
+    return None if found is None else shape(found)
 
 
 async def _line(context: Context, node_id: str) -> Transaction | None:
-    context.require()
     key = parse_transaction_id(node_id)
     found = None if key is None else await resolvers.wallets.find_line(context, *key)
     if found is None:
         return None
     line, wallet = found
     return Transaction.of(line.model_dump(by_alias=True), wallet.currency)
+
+
+# An id's prefix -> who finds it, as far as the viewer may see it, and its shape. The rest are operations.
+_NOUNS: Final[Mapping[str, tuple[Callable[[Context, str], Awaitable[Any]], Callable[[Any], Node]]]] = {
+    "usr": (resolvers.identity.find_user, User.of),
+    "wal": (resolvers.wallets.find, Wallet.of),
+    "stl": (_line, lambda transaction: transaction),
+    "pmt": (resolvers.methods.find, PaymentMethod.of),
+    "cac": (resolvers.onboarding.find, ConnectAccount.of),
+    "esm": (resolvers.escrow.find_move, EscrowMove.of),
+}

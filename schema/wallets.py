@@ -3,16 +3,35 @@
 import strawberry
 
 import resolvers.wallets
+import resolvers.withdrawals
 from domain import ledger
 from domain.kernel.database import Row
 from domain.kernel.pages import PageRequest
-from domain.ledger import Kind
+from domain.ledger import FreezeCause, Kind, WalletDecision
 from resolvers.wallets import StatementFilter
-from schema.deposits import Deposit
-from schema.shared import Connection, CurrencyCode, DateTime, Info, Money, Node, Operation, Party
+from schema.operations import shown
+from schema.shared import (
+    Blocker,
+    Connection,
+    CurrencyCode,
+    DateTime,
+    Info,
+    MinorUnits,
+    Money,
+    Node,
+    Operation,
+    Party,
+    UserError,
+)
 
 strawberry.enum(
     Kind, name="TransactionKind", description="What a statement line is about. More may be added."
+)
+
+strawberry.enum(
+    FreezeCause,
+    description="Why nothing may leave a wallet: an administrator's word, an open dispute, a debt. More may "
+    "be added.",
 )
 
 _DESCRIPTIONS = {
@@ -59,8 +78,8 @@ class Transaction(Node):
 
     @strawberry.field(description="What caused it.")
     async def operation(self, info: Info) -> Operation | None:
-        deposit = await info.context.loaders.deposits.load(self.operation_id)
-        return None if deposit is None else Deposit.of(deposit)
+        operation = await info.context.loaders.operations.load(self.operation_id)
+        return None if operation is None else shown(operation)
 
     @classmethod
     def of(cls, row: Row, currency: str) -> "Transaction":
@@ -95,6 +114,53 @@ class TransactionFilter:
         return StatementFilter(self.kinds, self.created_after, self.created_before)
 
 
+@strawberry.type(description="Why nothing may leave a wallet. Each cause ends by itself.")
+class WalletFreeze:
+    document: strawberry.Private[ledger.FreezeRecord]
+    cause: FreezeCause = strawberry.field(description="What kind of reason it is.")
+    operation_id: strawberry.ID | None = strawberry.field(description="The operation that it is about.")
+    reason: str = strawberry.field(description="In words.")
+    at: DateTime = strawberry.field(description="Since when.")
+
+    @strawberry.field(description="For admins: whose doing it is, a person's or an operation's id.")
+    def by(self, info: Info) -> strawberry.ID | None:
+        who = resolvers.wallets.frozen_by(info.context, self.document)
+        return None if who is None else strawberry.ID(who)
+
+    @classmethod
+    def of(cls, document: ledger.FreezeRecord) -> "WalletFreeze":
+        return cls(
+            document=document,
+            cause=document.cause,
+            operation_id=None if document.operation is None else strawberry.ID(document.operation),
+            reason=document.reason,
+            at=document.at,
+        )
+
+
+@strawberry.type(description="A wallet was frozen for a cause, or that was taken back. Never changes.")
+class FreezeChange:
+    id: strawberry.ID = strawberry.field(description="Opaque.")
+    cause: FreezeCause = strawberry.field(description="What kind of reason it is.")
+    operation_id: strawberry.ID | None = strawberry.field(description="The operation that it is about.")
+    frozen: bool = strawberry.field(description="True when it was frozen, false when that was taken back.")
+    by: strawberry.ID = strawberry.field(description="Whose doing it was: a person's or an operation's id.")
+    reason: str = strawberry.field(description="In words.")
+    at: DateTime = strawberry.field(description="When.")
+
+    @classmethod
+    def of(cls, document: ledger.FreezeChange) -> "FreezeChange":
+        return cls(
+            id=strawberry.ID(document.id),
+            cause=document.cause,
+            operation_id=None if document.operation is None else strawberry.ID(document.operation),
+            frozen=document.frozen,
+            by=strawberry.ID(document.by),
+            reason=document.reason,
+            at=document.at,
+        )
+
+
 @strawberry.type(description="One person's money in one currency.")
 class Wallet(Node):
     document: strawberry.Private[ledger.Wallet]
@@ -103,10 +169,37 @@ class Wallet(Node):
     available: Money = strawberry.field(description="What the owner may spend or withdraw; below zero: owed.")
     held: Money = strawberry.field(description="Reserved for withdrawals and refunds in flight.")
     frozen: bool = strawberry.field(description="Whether nothing may leave it for now.")
+    freezes: list[WalletFreeze] = strawberry.field(description="Why it is frozen; empty when it is not.")
+
+    @strawberry.field(description="This owner's money locked in escrow, fees included.")
+    async def in_escrow(self) -> Money:
+        return Money.of(await resolvers.wallets.in_escrow(self.document), self.currency)
+
+    @strawberry.field(
+        description="Why a withdrawal of this amount would be refused or wait now; empty when it would go."
+    )
+    async def withdrawal_blockers(self, info: Info, amount: MinorUnits) -> list[Blocker]:
+        found = await resolvers.withdrawals.blockers(info.context, self.document, amount)
+        return [Blocker.of(blocker) for blocker in found]
 
     @strawberry.field(description="Deposits that are being processed.")
     async def incoming(self) -> Money:
         return Money.of(await resolvers.wallets.incoming(self.document), self.currency)
+
+    @strawberry.field(
+        description="ADMIN. How it was frozen and unfrozen, newest first. A debt comes and goes with entries."
+    )
+    async def freeze_changes(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[FreezeChange]:
+        request = PageRequest.of(first, after, last, before)
+        page = await resolvers.wallets.freeze_changes(info.context, self.document, request)
+        return Connection[FreezeChange].of(page, FreezeChange.of)
 
     @strawberry.field(description="The statement, newest line first.")
     async def transactions(
@@ -133,4 +226,24 @@ class Wallet(Node):
             available=Money.of(document.available, document.currency),
             held=Money.of(document.held, document.currency),
             frozen=document.frozen,
+            freezes=[WalletFreeze.of(freeze) for freeze in document.freezes],
         )
+
+
+@strawberry.input(description="A wallet to be frozen or unfrozen, and why.")
+class WalletDecisionInput:
+    wallet_id: strawberry.ID = strawberry.field(description="The wallet's id.")
+    reason: str = strawberry.field(description="1 to 500 characters; a freeze's is shown to the owner.")
+
+    def to_command(self) -> WalletDecision:
+        return WalletDecision(wallet_id=self.wallet_id, reason=self.reason)
+
+
+@strawberry.type(description="The wallet as it is now, or why nothing changed.")
+class WalletPayload:
+    wallet: Wallet | None = strawberry.field(default=None, description="Null when refused.")
+    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Empty on success.")
+
+    @classmethod
+    def of(cls, document: ledger.Wallet) -> "WalletPayload":
+        return cls(wallet=Wallet.of(document))

@@ -1,7 +1,8 @@
 """Rate limits: exact sliding windows, which all processes share, in Redis.
 
 A subject's window is a sorted set: each member, and when it was counted. One script looks and counts in one
-step, by Redis' own clock; what was refused is not in it. Where Redis is away or hangs, `stand_in` judges.
+step, by Redis' own clock; what was refused is not in it. Given no member, it looks and counts nothing. Where
+Redis is away or hangs, `stand_in` judges.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ local now = clock[1] * 1000000 + clock[2]
 local uncounted, wait = {}, 0
 for _, key in ipairs(KEYS) do
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window)
-  if not redis.call('ZSCORE', key, member) then
+  if not (member and redis.call('ZSCORE', key, member)) then
     uncounted[#uncounted + 1] = key
     local full = redis.call('ZCARD', key) - limit
     if full >= 0 then
@@ -45,7 +46,7 @@ for _, key in ipairs(KEYS) do
     end
   end
 end
-if wait > 0 then return wait end
+if wait > 0 or not member then return wait end
 for _, key in ipairs(uncounted) do
   redis.call('ZADD', key, now, member)
   redis.call('PEXPIRE', key, math.ceil(window / 1000))
@@ -55,7 +56,7 @@ return 0
 _SCRIPT_SHA: Final = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 _FALLBACK = Counter(
-    "jobsphere_rate_limit_fallback", "Spends that the process judged alone, for Redis is away.", ["budget"]
+    "jobsphere_rate_limit_fallback", "Questions that the process judged alone, for Redis is away.", ["budget"]
 )
 _REFUSED = Counter("jobsphere_rate_limited", "Spends that were refused, by their budget.", ["budget"])
 
@@ -73,29 +74,42 @@ class RedisBudget:
 
     async def spend(self, *subjects: str, member: str) -> None:
         """Raises RateLimited."""
+        if refusal := self._refusal(await self._wait_s(subjects, member)):
+            self._refused.inc()
+            raise refusal
+
+    async def room(self, subject: str) -> RateLimited | None:
+        return self._refusal(await self._wait_s([subject], None))
+
+    def _refusal(self, wait_s: float) -> RateLimited | None:
+        if wait_s <= 0:
+            return None
+        return RateLimited(
+            # Rounded up, so that whoever waits so long is let in.
+            retry_after_s=math.ceil(wait_s),
+            limit=self._rate.limit,
+            window_s=self._rate.window_s,
+        )
+
+    async def _wait_s(self, subjects: Sequence[str], member: str | None) -> float:
+        """The same as the stand-in's, which judges when Redis does not."""
         try:
-            wait_s = await _patiently(self._wait_s(subjects, member))
+            return await _patiently(self._ask(subjects, member))
         except (RedisError, OSError):  # a TimeoutError is an OSError
             self._fallback.inc()
-            wait_s = await self._stand_in.wait_s(subjects, member)
-        if wait_s > 0:
-            self._refused.inc()
-            raise RateLimited(
-                # Rounded up, so that whoever waits so long is let in.
-                retry_after_s=math.ceil(wait_s),
-                limit=self._rate.limit,
-                window_s=self._rate.window_s,
-            )
+            return await self._stand_in.wait_s(subjects, member)
 
-    async def _wait_s(self, subjects: Sequence[str], member: str) -> float:
-        """The same as the stand-in's, as Redis judges. Raises RedisError, OSError."""
+    async def _ask(self, subjects: Sequence[str], member: str | None) -> float:
+        """Raises RedisError, OSError."""
         keys = [f"limit:{self._name}:{subject}" for subject in subjects]
-        rate = (str(self._rate.limit), str(self._rate.window_s * 1_000_000))
+        arguments = [str(self._rate.limit), str(self._rate.window_s * 1_000_000)]
+        if member is not None:
+            arguments.append(member)
         try:
-            answer = self._redis.evalsha(_SCRIPT_SHA, len(keys), *keys, *rate, member)
+            answer = self._redis.evalsha(_SCRIPT_SHA, len(keys), *keys, *arguments)
             return await cast("Awaitable[int]", answer) / 1_000_000
         except NoScriptError:  # a Redis that has just started; this teaches it the script
-            answer = self._redis.eval(_SCRIPT, len(keys), *keys, *rate, member)
+            answer = self._redis.eval(_SCRIPT, len(keys), *keys, *arguments)
             return await cast("Awaitable[int]", answer) / 1_000_000
 
 
@@ -125,6 +139,8 @@ async def open_limits(settings: Settings) -> AsyncIterator[Limits]:
     try:
         yield Limits(
             deposits=RedisBudget("deposits", settings.rate_limit_deposits, redis),
+            withdrawals=RedisBudget("withdrawals", settings.rate_limit_withdrawals, redis),
+            connect_accounts=RedisBudget("connect_accounts", settings.rate_limit_connect_accounts, redis),
             sign_in=RedisBudget("sign_in", settings.rate_limit_sign_in, redis),
         )
     finally:

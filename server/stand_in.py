@@ -21,13 +21,16 @@ class StandIn:
         self._members: dict[tuple[str, str], float] = {}
         self._lock = asyncio.Lock()
 
-    async def wait_s(self, subjects: Sequence[str], member: str) -> float:
-        """Seconds until `member` may be counted against all of `subjects`; 0 when it was, now or before."""
+    async def wait_s(self, subjects: Sequence[str], member: str | None) -> float:
+        """Seconds until `member` may be counted against all of `subjects`; 0 when it was, now or before.
+
+        None is a new member, for which is only looked: it is not counted.
+        """
         async with self._lock:  # what is seen to be free is still free when it is taken
             self._forget()
             uncounted = [subject for subject in subjects if (subject, member) not in self._members]
             wait_s = max([await self._until_free_s(subject) for subject in uncounted], default=0.0)
-            if wait_s == 0:
+            if wait_s == 0 and member is not None:
                 for subject in uncounted:
                     await self._windows.hit(self._rate, subject)
                     self._members[subject, member] = time.monotonic() + self._rate.get_expiry()

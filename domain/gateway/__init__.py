@@ -3,6 +3,7 @@
 from domain.gateway.asking import Find, ask
 from domain.gateway.attempts import Attempt, NotSendable
 from domain.gateway.client import API_VERSION, GatewayConfig, StripeGateway
+from domain.gateway.connect_objects import Account, AccountLink, RequirementError, Requirements
 from domain.gateway.errors import (
     CircuitOpen,
     KeySpent,
@@ -13,6 +14,7 @@ from domain.gateway.errors import (
     StripeTrouble,
     Unknown,
 )
+from domain.gateway.money_out import Payout, Reversal, Transfer
 from domain.gateway.objects import (
     Balance,
     BalanceTransaction,
@@ -26,6 +28,8 @@ from domain.gateway.signatures import BadDelivery, verified_event
 
 __all__ = [
     "API_VERSION",
+    "Account",
+    "AccountLink",
     "Attempt",
     "BadDelivery",
     "Balance",
@@ -42,10 +46,15 @@ __all__ = [
     "PaymentError",
     "PaymentIntent",
     "PaymentMethod",
+    "Payout",
     "Refund",
     "Refused",
+    "RequirementError",
+    "Requirements",
+    "Reversal",
     "StripeGateway",
     "StripeTrouble",
+    "Transfer",
     "Unknown",
     "ask",
     "verified_event",

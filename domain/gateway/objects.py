@@ -76,7 +76,7 @@ class PaymentMethod:
         return cls(
             id=raw["id"],
             type=raw["type"],
-            customer=_id_of(raw.get("customer")),
+            customer=id_of(raw.get("customer")),
             brand=face.get("brand"),
             last4=face.get("last4"),
             exp_month=face.get("exp_month"),
@@ -100,7 +100,7 @@ class Customer:
         settings = raw.get("invoice_settings") or {}
         return cls(
             id=raw["id"],
-            default_payment_method=_id_of(settings.get("default_payment_method")),
+            default_payment_method=id_of(settings.get("default_payment_method")),
             metadata=dict(raw.get("metadata") or {}),
             deleted=raw.get("deleted") is True,
         )
@@ -128,7 +128,7 @@ class Refund:
             id=raw["id"],
             status=raw["status"],
             amount=from_stripe(raw["amount"], raw["currency"]),
-            payment_intent=_id_of(raw.get("payment_intent")),
+            payment_intent=id_of(raw.get("payment_intent")),
             metadata=dict(raw.get("metadata") or {}),
         )
 
@@ -138,7 +138,7 @@ class BalanceTransaction:
     """One movement of the platform's balance at Stripe: `amount` came (or, negative, left), less `fee`.
 
     `category` is Stripe's reporting category, and open. `source`: the id of what moved it, if any.
-    `payment_intent`: the intent behind a charge.
+    `payment_intent`: the intent behind a charge. `transfer`: the transfer of which a reversal is.
     """
 
     id: str
@@ -148,6 +148,7 @@ class BalanceTransaction:
     fee: Money
     source: str | None
     payment_intent: str | None
+    transfer: str | None
     created_at: datetime
 
     @property
@@ -168,6 +169,9 @@ class BalanceTransaction:
             fee=from_stripe(raw["fee"], raw["currency"]),
             source=expanded.get("id", None if expanded else source),
             payment_intent=expanded.get("payment_intent"),
+            transfer=id_of(expanded.get("transfer"))
+            if expanded.get("object") == "transfer_reversal"
+            else None,
             created_at=datetime.fromtimestamp(raw["created"], UTC),
         )
 
@@ -203,7 +207,7 @@ def _redirect(next_action: Mapping[str, Any]) -> str | None:
     return url
 
 
-def _id_of(reference: str | Mapping[str, Any] | None) -> str | None:
+def id_of(reference: str | Mapping[str, Any] | None) -> str | None:
     """The id of what Stripe names, or shows in full."""
     return reference["id"] if isinstance(reference, Mapping) else reference
 

@@ -8,6 +8,8 @@ DomainError                        expected: a person is told, nothing has chang
 ├── InvalidState                   the operation's state does not allow it
 ├── InsufficientFunds
 ├── WalletFrozen
+├── ConnectAccountRequired         a contractor must have an account at Stripe first
+├── ConnectAccountNotReady         there is one, but its onboarding is not done
 ├── PaymentDeclined
 ├── PaymentProviderUnavailable     try again with the same key
 ├── EmailTaken
@@ -71,6 +73,14 @@ class WalletFrozen(DomainError):
     code = ErrorCode.WALLET_FROZEN
 
 
+class ConnectAccountRequired(DomainError):
+    code = ErrorCode.CONNECT_ACCOUNT_REQUIRED
+
+
+class ConnectAccountNotReady(DomainError):
+    code = ErrorCode.CONNECT_ACCOUNT_NOT_READY
+
+
 class PaymentProviderUnavailable(DomainError):
     code = ErrorCode.PAYMENT_PROVIDER_UNAVAILABLE
 
@@ -115,8 +125,8 @@ class RateLimited(DomainError):
 class InsufficientFunds(DomainError):
     code = ErrorCode.INSUFFICIENT_FUNDS
 
-    def __init__(self, *, available: Money, required: Money) -> None:
-        super().__init__("The wallet's available balance does not cover this amount.", path=("amount",))
+    def __init__(self, *, available: Money, required: Money, path: Sequence[str] = ("amount",)) -> None:
+        super().__init__("The wallet's available balance does not cover this amount.", path=path)
         self.available = available
         self.required = required
 

@@ -13,22 +13,34 @@ from domain.ledger.books import (
     apply,
 )
 from domain.ledger.checkpoints import Checkpoint, CheckpointUnsound, make_checkpoint
-from domain.ledger.documents import BalanceSnapshot, EntryRecord, LineId, StatementLine, Wallet
-from domain.ledger.guarding import guard_send
+from domain.ledger.desk import WalletDecision, freeze_wallet, unfreeze_wallet
+from domain.ledger.documents import (
+    BalanceSnapshot,
+    EntryRecord,
+    FreezeChange,
+    FreezeRecord,
+    LineId,
+    StatementLine,
+    Wallet,
+)
+from domain.ledger.freezes import freeze, guard_send, unfreeze
 from domain.ledger.post import AlreadyPosted, NewEntry, Posted, open_wallet, post
 from domain.ledger.reads import (
     entries_of,
+    find_wallets,
+    freeze_changes,
     has_entries,
     is_posted,
     line,
     statement,
     wallet,
+    wallet_of,
     wallets_of,
     withdrawable,
 )
 from domain.ledger.verify import Progress, Report, Violation, verify
 
-DOCUMENTS = (Wallet, EntryRecord, StatementLine, BalanceSnapshot, Checkpoint)
+DOCUMENTS = (Wallet, EntryRecord, StatementLine, FreezeChange, BalanceSnapshot, Checkpoint)
 
 __all__ = [
     "DOCUMENTS",
@@ -40,6 +52,8 @@ __all__ = [
     "Entry",
     "EntryRecord",
     "FreezeCause",
+    "FreezeChange",
+    "FreezeRecord",
     "Kind",
     "LedgerBug",
     "LineId",
@@ -54,10 +68,15 @@ __all__ = [
     "StatementLine",
     "Violation",
     "Wallet",
+    "WalletDecision",
     "WalletState",
     "apply",
     "cut_snapshot",
     "entries_of",
+    "find_wallets",
+    "freeze",
+    "freeze_changes",
+    "freeze_wallet",
     "guard_send",
     "has_entries",
     "is_posted",
@@ -67,8 +86,11 @@ __all__ = [
     "platform_balances",
     "post",
     "statement",
+    "unfreeze",
+    "unfreeze_wallet",
     "verify",
     "wallet",
+    "wallet_of",
     "wallets_of",
     "withdrawable",
 ]

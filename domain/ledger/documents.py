@@ -1,11 +1,11 @@
-"""The ledger's three collections. Only `post` and its neighbours in post.py write them."""
+"""The ledger's collections. Only `post` and its neighbours write them, and freezes.py what freezes."""
 
 from datetime import datetime
 from typing import ClassVar
 
 from beanie import Document
 from pydantic import BaseModel, Field
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from domain.ledger.books import GENESIS, AnyKind, FreezeCause, Kind
 
@@ -42,6 +42,28 @@ class Wallet(Document):
     @property
     def frozen(self) -> bool:
         return bool(self.freezes)
+
+
+class FreezeChange(Document):
+    """A wallet was frozen for a cause, or that was taken back: by whom (a person or an operation) and why.
+
+    Never changed. A debt has none: the entry that made or paid it is its record.
+    """
+
+    id: str  # type: ignore[assignment]
+    wallet: str
+    cause: FreezeCause
+    operation: str | None
+    frozen: bool
+    by: str
+    at: datetime
+    reason: str
+
+    class Settings:
+        name = "freeze_changes"
+        indexes: ClassVar = [
+            IndexModel([("wallet", ASCENDING), ("_id", DESCENDING)], name="wallet"),
+        ]
 
 
 class PostingRecord(BaseModel):

@@ -7,20 +7,40 @@ from typing import Any, Final
 from domain.kernel.database import Row, Tx, parse
 from domain.kernel.pages import Page, PageRequest, newest_first
 from domain.ledger.books import Kind
-from domain.ledger.documents import EntryRecord, StatementLine, Wallet
+from domain.ledger.documents import EntryRecord, FreezeChange, StatementLine, Wallet
 
 _SEQ_MAX: Final = 2**53
 
 
-async def wallet(wallet_id: str) -> Wallet | None:
-    row = await Wallet.get_pymongo_collection().find_one({"_id": wallet_id})
+async def wallet(wallet_id: str, tx: Tx | None = None) -> Wallet | None:
+    """As `tx` sees it, where one is given."""
+    session = None if tx is None else tx.session
+    row = await Wallet.get_pymongo_collection().find_one({"_id": wallet_id}, session=session)
     return None if row is None else parse(Wallet, row)
+
+
+async def wallet_of(owner: str, currency: str) -> Wallet | None:
+    """The owner's wallet in `currency`, if it was ever opened."""
+    row = await Wallet.get_pymongo_collection().find_one({"owner": owner, "currency": currency})
+    return None if row is None else parse(Wallet, row)
+
+
+async def find_wallets(wallet_ids: Sequence[str]) -> dict[str, Wallet]:
+    rows = await Wallet.get_pymongo_collection().find({"_id": {"$in": list(wallet_ids)}}).to_list()
+    return {row["_id"]: parse(Wallet, row) for row in rows}
 
 
 async def wallets_of(owner: str) -> list[Wallet]:
     """All wallets of `owner`, by currency."""
     rows = await Wallet.get_pymongo_collection().find({"owner": owner}).sort("currency", 1).to_list()
     return [parse(Wallet, row) for row in rows]
+
+
+async def freeze_changes(wallet_id: str, request: PageRequest) -> Page[FreezeChange]:
+    """How the wallet was frozen and unfrozen, newest first. Cursors are ids."""
+    page = await newest_first(FreezeChange.get_pymongo_collection(), {"wallet": wallet_id}, request)
+    changes = [parse(FreezeChange, row) for row in page.items]
+    return Page(changes, page.has_next_page, page.has_previous_page)
 
 
 async def has_entries(tx: Tx, operation: str) -> bool:

@@ -7,8 +7,8 @@ import strawberry
 import resolvers.books
 import resolvers.wallets
 from schema.books import LedgerReport
-from schema.shared import USD, CurrencyCode, Info
-from schema.wallets import Wallet
+from schema.shared import USD, CurrencyCode, Info, answered
+from schema.wallets import Wallet, WalletDecisionInput, WalletPayload
 
 
 @strawberry.type
@@ -24,9 +24,33 @@ class WalletQueries:
     async def wallets(self, info: Info) -> list[Wallet]:
         return [Wallet.of(wallet) for wallet in await resolvers.wallets.all_own(info.context)]
 
+    @strawberry.field(description="ADMIN. Somebody's wallet; null when they never had one in this currency.")
+    async def wallet_of(
+        self, info: Info, user_id: strawberry.ID, currency: CurrencyCode = USD
+    ) -> Wallet | None:
+        wallet = await resolvers.wallets.of_person(info.context, user_id, currency)
+        return None if wallet is None else Wallet.of(wallet)
+
     @strawberry.field(description="ADMIN. Proves the books now: one pass over everything that is stored.")
     async def ledger_report(self, info: Info) -> LedgerReport:
         return LedgerReport.of(await resolvers.books.ledger_report(info.context))
+
+
+@strawberry.type
+class WalletMutations:
+    @strawberry.mutation(
+        description="ADMIN. Let nothing leave a wallet. What comes in is still posted. Again is no change: "
+        "the first reason stays."
+    )
+    async def freeze_wallet(self, info: Info, input: WalletDecisionInput) -> WalletPayload:
+        return await answered(WalletPayload, resolvers.wallets.freeze(info.context, input.to_command()))
+
+    @strawberry.mutation(
+        description="ADMIN. Take back what an administrator froze; a dispute's or a debt's freeze stays. "
+        "INVALID_STATE when no administrator froze it."
+    )
+    async def unfreeze_wallet(self, info: Info, input: WalletDecisionInput) -> WalletPayload:
+        return await answered(WalletPayload, resolvers.wallets.unfreeze(info.context, input.to_command()))
 
 
 @strawberry.type

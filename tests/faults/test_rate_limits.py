@@ -157,6 +157,20 @@ async def test_the_stand_in_counts_for_all_or_for_none() -> None:
     assert await stand_in.wait_s(["place"], "g") > 0
 
 
+async def test_the_stand_in_looks_ahead_as_redis_does(house: House) -> None:
+    async with house.limited(withdrawals="2/hour") as limits, house.redis_away():
+        budget = limits.withdrawals
+        for member in "ab":
+            for _ in range(3):
+                assert await budget.room("ada") is None
+            await budget.spend("ada", member=member)
+        refusal = await budget.room("ada")
+        assert refusal is not None
+        assert 3590 < refusal.retry_after_s <= 3600
+        assert not await refused(budget, "ada", member="a")
+        assert await budget.room("grace") is None
+
+
 async def test_the_stand_in_forgets_what_left_the_window(house: House) -> None:
     stand_in = StandIn(Rate(limit=1, window_s=1))
     assert await stand_in.wait_s(["ada"], "rent") == 0

@@ -246,6 +246,49 @@ async def test_a_refused_call_writes_nothing(house: House) -> None:
         assert codes([await ada.create_deposit(1_00, key="food")]) == {"made": 1}
 
 
+# ------------------------------------------------------------------ looking ahead
+
+
+async def test_room_tells_what_a_new_member_would_be_told(house: House) -> None:
+    async with house.limited(withdrawals="2/hour") as limits:
+        budget = limits.withdrawals
+        for member in "ab":
+            assert await budget.room("ada") is None
+            await budget.spend("ada", member=member)
+            await house.time_passes_for_limits(600)
+
+        ahead, told = await budget.room("ada"), await refusal_of(budget, "ada", "c")
+        assert ahead is not None
+        assert told is not None
+        assert abs(ahead.retry_after_s - told.retry_after_s) <= 1
+        assert (ahead.limit, ahead.window_s, ahead.code) == (2, HOUR_S, told.code)
+        # A member that is in may come again; whoever is new may not, until the first has left.
+        assert await refusal_of(budget, "ada", "a") is None
+        assert await budget.room("ada") is not None
+        assert await budget.room("grace") is None
+        await house.time_passes_for_limits(ahead.retry_after_s)
+        assert await budget.room("ada") is None
+
+
+async def test_looking_counts_nothing(house: House) -> None:
+    async with house.limited(withdrawals="2/hour") as limits:
+        for _ in range(10):
+            assert await limits.withdrawals.room("ada") is None
+        assert await house.jobs("limit:") == 0
+        looks = [limits.withdrawals.room("ada") for _ in range(20)]
+        spends = [refusal_of(limits.withdrawals, "ada", member) for member in "abc"]
+        *_, a, b, c = await asyncio.gather(*looks, *spends)
+        assert [a, b, c].count(None) == 2
+        assert await house.jobs("limit:withdrawals:ada") == 1
+
+
+async def test_budgets_do_not_share_a_window(house: House) -> None:
+    async with house.limited(deposits="1/hour", withdrawals="1/hour") as limits:
+        await limits.deposits.spend("ada", member="rent")
+        assert await limits.withdrawals.room("ada") is None
+        assert await limits.deposits.room("ada") is not None
+
+
 # ------------------------------------------------------------------ how it is told
 
 

@@ -18,11 +18,12 @@ from cryptography.fernet import Fernet
 from starlette.types import Receive, Scope, Send
 from ulid import ULID
 
-from domain import customers, identity, reconciliation
+from domain import customers, identity, ledger, onboarding, reconciliation
 from domain.changes import Changes
 from domain.gateway import StripeGateway
 from domain.identity import NewPerson, Role
-from domain.ledger import Report
+from domain.kernel.ids import new_id
+from domain.ledger import Account, Kind, NewEntry, Platform, Posting, Report
 from domain.runtime import Runtime
 from jobs import CHORES, Chores, Sweep
 from resolvers.context import Limits
@@ -161,6 +162,29 @@ class House:
         admin.take(answer["signIn"]["session"])
         return admin
 
+    async def onboarded(self, name: str = "grace") -> Person:
+        """A contractor whose account is ACTIVE; no event about that is on its way any more."""
+        person = await self.contractor(name)
+        assert (await person.create_connect_account())["connectAccount"] is not None
+        await self.onboard(person, "active")
+        await self.quiet()
+        return person
+
+    async def funded(self, person: Person, *, usd: int) -> Person:
+        """The person, with `usd` cents more at once: an adjustment, of which Stripe knows nothing."""
+        wallet = await ledger.open_wallet(person.id, "USD")
+        adjustment = new_id("adj")
+        entry = NewEntry(
+            ref=f"adjustment:{adjustment}:posted",
+            kind=Kind.ADJUSTMENT,
+            currency="USD",
+            postings=[Posting(Account.platform(Platform.ADJUSTMENTS), Account.available(wallet.id), usd)],
+            operation=adjustment,
+            actor="admin",
+        )
+        await self.runtime.database.transact(lambda tx: ledger.post(tx, entry))
+        return person
+
     # ------------------------------------------------------------------ what happens
 
     async def start_worker(self) -> None:
@@ -206,6 +230,21 @@ class House:
         customer = await customers.ensure(self.runtime, person.id)
         path = f"/v1/payment_methods/{card}/attach"
         return await self.stripe.request("POST", path, {"customer": customer})
+
+    async def onboard(self, person: Person, outcome: str, **more: Any) -> dict[str, Any]:
+        """What Stripe makes of the person's account, by the sandbox's words; and ours as it shows then."""
+        stripe_id = await self.acct(person)
+        await self.stripe.control(f"/accounts/{stripe_id}/onboard", {"outcome": outcome, **more})
+        account = await person.connect_account(refresh=outcome != "deauthorized")
+        assert account is not None
+        return account
+
+    async def acct(self, person: Person) -> str:
+        """Stripe's id of the person's account."""
+        account = await onboarding.latest(person.id)
+        assert account is not None
+        assert account.stripe_id is not None
+        return account.stripe_id
 
     async def deliver(
         self,
@@ -404,7 +443,7 @@ class House:
         await self.until(self._answered_everybody)
         await self.empty_redis()
         # First what handlers and the sweep start from: one that is still at it finds nothing to do any more.
-        for name in ("webhook_events", "deposits"):
+        for name in ("webhook_events", "deposits", "escrows", "connect_accounts"):
             await self.collection(name).delete_many({})
         names = await self.runtime.database.mongo.list_collection_names()
         # But for the rows that put off the chores: while they were gone, the worker would begin.
@@ -465,6 +504,8 @@ def _values(parts: Parts, stripe_url: str) -> dict[str, Any]:
         # A test that wants to be refused says so: `house.limited`.
         "trusted_proxies": "127.0.0.1",
         "rate_limit_deposits": "100000/second",
+        "rate_limit_withdrawals": "100000/second",
+        "rate_limit_connect_accounts": "100000/second",
         "rate_limit_sign_in": "100000/second",
         "lease_seconds": 3,
         "sweep_interval_seconds": 0.25,

@@ -31,6 +31,37 @@ mutation ($input: CreateDepositInput!) {{
   }}
 }}
 """
+CONNECT_ACCOUNT_FIELDS = """
+    id status withdrawalsEnabled country payoutsEnabled detailsSubmitted requirementsDue
+    requirementErrors { requirement code reason } futureRequirementsDue requirementsDeadline
+    disabledReason observedAt createdAt updatedAt
+"""
+CREATE_CONNECT_ACCOUNT = f"""
+mutation ($input: CreateConnectAccountInput!) {{
+  createConnectAccount(input: $input) {{
+    connectAccount {{ {CONNECT_ACCOUNT_FIELDS} }}
+    onboardingLink {{ url expiresAt }}
+    idempotency {{ replayed firstSeenAt }}
+    userErrors {{
+      __typename code message path
+      ... on IdempotencyError {{ conflictingFields }}
+      ... on RateLimitedError {{ retryAfterSeconds limit windowSeconds }}
+    }}
+  }}
+}}
+"""
+CREATE_ONBOARDING_LINK = """
+mutation ($input: CreateOnboardingLinkInput!) {
+  createOnboardingLink(input: $input) {
+    onboardingLink { url expiresAt }
+    userErrors { __typename code message path }
+  }
+}
+"""
+CREATE_DASHBOARD_LINK = """
+mutation { createDashboardLink { url userErrors { __typename code message path } } }
+"""
+ADDRESSES = {"returnUrl": "https://app.example.com/done", "refreshUrl": "https://app.example.com/again"}
 CARD_FIELDS = "id type brand last4 expMonth expYear isDefault"
 CARD_MUTATION = f"""
 mutation ($input: PaymentMethodInput!) {{
@@ -48,6 +79,33 @@ mutation {
   }
 }
 """
+ESCROW_FIELDS = """
+    id state status jobId customer { id } contractor { id displayName }
+    price { amount currency } platformFee { amount } serviceFee { amount } charged { amount }
+    payout { amount } released { amount } refunded { amount }
+    moves { id kind amount { amount } net { amount } actor reason at }
+    waitingFor { code message until } expiresAt createdAt updatedAt history { status actor reason at }
+"""
+ESCROW_MUTATION = f"""
+mutation ($input: %sInput!) {{
+  payload: %s(input: $input) {{
+    escrow {{ {ESCROW_FIELDS} }}
+    idempotency {{ replayed firstSeenAt }}
+    userErrors {{
+      __typename code message path
+      ... on IdempotencyError {{ conflictingFields }}
+      ... on InsufficientFundsError {{ available {{ amount }} required {{ amount }} }}
+    }}
+  }}
+}}
+"""
+# The mutations that have an input of their own; the others take EscrowInput.
+ESCROW_INPUTS = {
+    "createEscrow": "CreateEscrow",
+    "releaseEscrow": "ReleaseEscrow",
+    "refundEscrow": "RefundEscrow",
+    "resolveEscrow": "ResolveEscrow",
+}
 SIGN_UP = """
 mutation ($input: SignUpInput!) {
   signUp(input: $input) {
@@ -160,16 +218,105 @@ class Person:
         payload: dict[str, Any] = (await self.data(CREATE_SETUP_INTENT))["createSetupIntent"]
         return payload
 
+    async def create_escrow(
+        self, contractor: "Person", price: int, *, key: str | None = None, **more: Any
+    ) -> dict[str, Any]:
+        """The whole payload of createEscrow."""
+        command = {"jobId": "job", "contractorId": contractor.id, "price": price, **more}
+        return await self.ask_of_escrow("createEscrow", idempotencyKey=key or str(ULID()), **command)
+
+    async def hires(self, contractor: "Person", *, usd: int, accepted: bool = True) -> dict[str, Any]:
+        """An escrow of `usd` cents, which the contractor has accepted, or not yet."""
+        payload = await self.create_escrow(contractor, usd)
+        if accepted:
+            payload = await contractor.accept_escrow(payload["escrow"])
+        assert payload["userErrors"] == []
+        escrow: dict[str, Any] = payload["escrow"]
+        return escrow
+
+    async def escrow(self, escrow_id: str) -> dict[str, Any] | None:
+        query = f"query ($id: ID!) {{ escrow(id: $id) {{ {ESCROW_FIELDS} }} }}"
+        escrow: dict[str, Any] | None = (await self.data(query, {"id": escrow_id}))["escrow"]
+        return escrow
+
+    async def accept_escrow(self, escrow: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """The whole payload of acceptEscrow; likewise below."""
+        return await self.ask_of_escrow("acceptEscrow", id=escrow["id"], **more)
+
+    async def reject_escrow(self, escrow: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return await self.ask_of_escrow("rejectEscrow", id=escrow["id"], **more)
+
+    async def cancel_escrow(self, escrow: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return await self.ask_of_escrow("cancelEscrow", id=escrow["id"], **more)
+
+    async def dispute_escrow(self, escrow: dict[str, Any], reason: str = "not done.") -> dict[str, Any]:
+        return await self.ask_of_escrow("disputeEscrow", id=escrow["id"], reason=reason)
+
+    async def release_escrow(
+        self, escrow: dict[str, Any], amount: int | None = None, *, key: str | None = None
+    ) -> dict[str, Any]:
+        command = {"id": escrow["id"], "amount": amount, "idempotencyKey": key or str(ULID())}
+        return await self.ask_of_escrow("releaseEscrow", **command)
+
+    async def refund_escrow(
+        self, escrow: dict[str, Any], amount: int | None = None, *, key: str | None = None, **more: Any
+    ) -> dict[str, Any]:
+        command = {"id": escrow["id"], "amount": amount, "idempotencyKey": key or str(ULID()), **more}
+        return await self.ask_of_escrow("refundEscrow", **command)
+
+    async def resolve_escrow(
+        self, escrow: dict[str, Any], release: int, *, key: str | None = None, reason: str = "half done."
+    ) -> dict[str, Any]:
+        command = {"id": escrow["id"], "releaseAmount": release, "reason": reason}
+        return await self.ask_of_escrow("resolveEscrow", idempotencyKey=key or str(ULID()), **command)
+
+    async def ask_of_escrow(self, mutation: str, **command: Any) -> dict[str, Any]:
+        """The whole payload of one of escrow's mutations."""
+        query = ESCROW_MUTATION % (ESCROW_INPUTS.get(mutation, "Escrow"), mutation)
+        payload: dict[str, Any] = (await self.data(query, {"input": command}))["payload"]
+        return payload
+
     async def _change_card(self, mutation: str, card_id: str) -> dict[str, Any]:
         payload: dict[str, Any] = (await self.data(CARD_MUTATION % mutation, {"input": {"id": card_id}}))[
             "payload"
         ]
         return payload
 
+    async def create_connect_account(self, *, key: str | None = None, **more: Any) -> dict[str, Any]:
+        """The whole payload of createConnectAccount."""
+        command = {**ADDRESSES, "idempotencyKey": key or str(ULID()), **more}
+        payload: dict[str, Any] = (await self.data(CREATE_CONNECT_ACCOUNT, {"input": command}))[
+            "createConnectAccount"
+        ]
+        return payload
+
+    async def connect_account(self, *, refresh: bool = False) -> dict[str, Any] | None:
+        field = f"connectAccount(refresh: $refresh) {{ {CONNECT_ACCOUNT_FIELDS} }}"
+        query = f"query ($refresh: Boolean!) {{ {field} }}"
+        account: dict[str, Any] | None = (await self.data(query, {"refresh": refresh}))["connectAccount"]
+        return account
+
+    async def create_onboarding_link(self, **addresses: str) -> dict[str, Any]:
+        """The whole payload of createOnboardingLink."""
+        payload: dict[str, Any] = (
+            await self.data(CREATE_ONBOARDING_LINK, {"input": {**ADDRESSES, **addresses}})
+        )["createOnboardingLink"]
+        return payload
+
+    async def create_dashboard_link(self) -> dict[str, Any]:
+        """The whole payload of createDashboardLink."""
+        payload: dict[str, Any] = (await self.data(CREATE_DASHBOARD_LINK))["createDashboardLink"]
+        return payload
+
     async def available(self, currency: str = "USD") -> int:
         query = "query ($currency: CurrencyCode!) { wallet(currency: $currency) { available { amount } } }"
         wallet = (await self.data(query, {"currency": currency}))["wallet"]
         return int(wallet["available"]["amount"])
+
+    async def in_escrow(self, currency: str = "USD") -> int:
+        query = "query ($currency: CurrencyCode!) { wallet(currency: $currency) { inEscrow { amount } } }"
+        wallet = (await self.data(query, {"currency": currency}))["wallet"]
+        return int(wallet["inEscrow"]["amount"])
 
     @asynccontextmanager
     async def subscribe(

@@ -58,6 +58,7 @@ def test_no_other_spelling_is_a_rate(text: str) -> None:
 
 def test_settings_have_the_rates_of_the_design_unless_told_otherwise() -> None:
     assert settings().rate_limit_deposits == Rate(limit=5, window_s=3600)
+    assert settings().rate_limit_withdrawals == Rate(limit=3, window_s=3600)
     assert settings().rate_limit_sign_in == Rate(limit=10, window_s=900)
     assert settings(rate_limit_deposits="7/day").rate_limit_deposits == Rate(limit=7, window_s=86_400)
 
@@ -66,6 +67,7 @@ def test_settings_have_the_rates_of_the_design_unless_told_otherwise() -> None:
     ("name", "value", "hint"),
     [
         ("rate_limit_deposits", "5/hours", "5/hour or 10/15minute"),
+        ("rate_limit_withdrawals", "3 an hour", "5/hour or 10/15minute"),
         ("rate_limit_sign_in", "", "5/hour or 10/15minute"),
         ("trusted_proxies", "10.0.0.0/8,proxy.example.com", "not a valid IPv4 or IPv6 network"),
         ("trusted_proxies", "10.0.0.1/8", "not a valid IPv4 or IPv6 network"),

@@ -1,0 +1,70 @@
+"""What an administrator decides about a wallet: whether money may leave it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from domain.kernel.database import Tx
+from domain.kernel.errors import Forbidden, InvalidInput, InvalidState, NotFound
+from domain.ledger import reads
+from domain.ledger.books import FreezeCause
+from domain.ledger.documents import Wallet
+from domain.ledger.freezes import freeze, unfreeze
+from domain.runtime import Runtime
+
+REASON_CHARACTERS_MAX: Final = 500
+
+
+@dataclass(frozen=True)
+class WalletDecision:
+    """`reason`: 1 to 500 characters; the owner reads it, and the record keeps it."""
+
+    wallet_id: str
+    reason: str
+
+
+async def freeze_wallet(runtime: Runtime, admin: str, decision: WalletDecision) -> Wallet:
+    """Let nothing leave the wallet. Frozen by an administrator already, it stays as it is, its reason too.
+
+    Raises InvalidInput, NotFound.
+    """
+    reason = _reason(decision)
+
+    async def work(tx: Tx) -> Wallet:
+        wallet = await _get(tx, decision.wallet_id)
+        await freeze(tx, wallet.id, cause=FreezeCause.ADMIN, operation=None, by=admin, reason=reason)
+        return await _get(tx, wallet.id)
+
+    return await runtime.database.transact(work)
+
+
+async def unfreeze_wallet(runtime: Runtime, admin: str, decision: WalletDecision) -> Wallet:
+    """Take back what an administrator froze; a dispute's or a debt's freeze stays.
+
+    Raises InvalidInput, NotFound, Forbidden (one's own wallet), InvalidState (no administrator froze it).
+    """
+    reason = _reason(decision)
+
+    async def work(tx: Tx) -> Wallet:
+        wallet = await _get(tx, decision.wallet_id)
+        if wallet.owner == admin:
+            raise Forbidden("Nobody unfreezes a wallet of their own.")
+        cause = FreezeCause.ADMIN
+        if not await unfreeze(tx, wallet.id, cause=cause, operation=None, by=admin, reason=reason):
+            raise InvalidState("This wallet is not frozen by an administrator.", path=["walletId"])
+        return await _get(tx, wallet.id)
+
+    return await runtime.database.transact(work)
+
+
+def _reason(decision: WalletDecision) -> str:
+    reason = decision.reason.strip()
+    if not 1 <= len(reason) <= REASON_CHARACTERS_MAX:
+        raise InvalidInput(f"A reason has 1 to {REASON_CHARACTERS_MAX} characters.", path=["reason"])
+    return reason
+
+
+async def _get(tx: Tx, wallet_id: str) -> Wallet:
+    wallet = await reads.wallet(wallet_id, tx)
+    if wallet is None:
+        raise NotFound("There is no such wallet.", path=["walletId"])
+    return wallet
