@@ -197,6 +197,15 @@ class House:
             await self._worker
             self._worker = None
 
+    @asynccontextmanager
+    async def worker_away(self) -> AsyncIterator[None]:
+        """Nothing is sent, handled or swept but by the test itself."""
+        await self.stop_worker()
+        try:
+            yield
+        finally:
+            await self.start_worker()
+
     async def kill_worker(self) -> None:
         """Its tasks are cancelled wherever they are, the jobs that arq runs included: none may finish."""
         for task in asyncio.all_tasks():
