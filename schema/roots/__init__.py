@@ -1,7 +1,6 @@
 """The three roots, put together of each noun's own: a field is a call of a resolver, refusals are data."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import strawberry
 from graphql import GraphQLError
@@ -60,13 +59,6 @@ class Schema(strawberry.Schema):
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         pass
-
-
-# What only `node`, or an interface, leads to.
-NODES: Final = (
-    *(User, Wallet, Transaction, PaymentMethod, ConnectAccount),
-    *(Deposit, Escrow, EscrowMove),
-)
 
 
 def make_schema(
