@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     circuit_failures: int = Field(default=5, gt=0)
     circuit_open_seconds: Duration = 30
     lookup_wait_seconds: Duration = 60
+    retry_delays_seconds: Durations = (300, 1800, 7200)
+    funds_recheck_seconds: Duration = 3600
 
     jwt_keys: Secrets
     jwt_issuer: str = "jobsphere-payments"
@@ -99,6 +101,9 @@ class Settings(BaseSettings):
     deposit_min: Limits = Limit(100)
     deposit_max: Limits = Limit(1_000_000)
     deposit_expiry_hours: float = Field(default=24, gt=0, le=8784)
+    withdrawal_min: Limits = Limit(1000)
+    withdrawal_max: Limits = Limit(1_000_000)
+    withdrawal_approval_above: Limits = Limit(100_000)
 
     connect_countries: Texts = ("US",)
     connect_capabilities: Texts = ("transfers",)
@@ -225,6 +230,11 @@ class Settings(BaseSettings):
             service_fee_bps=self.service_fee_bps,
             escrow_min=self.escrow_min,
             escrow_expiry=timedelta(days=self.escrow_expiry_days),
+            withdrawal_min=self.withdrawal_min,
+            withdrawal_max=self.withdrawal_max,
+            withdrawal_approval_above=self.withdrawal_approval_above,
+            retry_delays=tuple(timedelta(seconds=s) for s in self.retry_delays_seconds),
+            funds_recheck=timedelta(seconds=self.funds_recheck_seconds),
             lease=timedelta(seconds=self.lease_seconds),
             lookup_wait=timedelta(seconds=self.lookup_wait_seconds),
             recheck=timedelta(seconds=self.sweep_interval_seconds),

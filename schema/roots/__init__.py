@@ -21,12 +21,22 @@ from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscripti
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
 from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscriptions
+from schema.roots.withdrawals import WithdrawalMutations, WithdrawalQueries, WithdrawalSubscriptions
 from schema.shared import ERROR_TYPES, SCALARS, Info, Node, Operation
 from schema.wallets import Transaction, Wallet
+from schema.withdrawals import Withdrawal
 
 
 @strawberry.type(description="Reading. Changes nothing, but that a wallet is made on first use.")
-class Query(PeopleQueries, WalletQueries, DepositQueries, EscrowQueries, MethodQueries, ConnectQueries):
+class Query(
+    PeopleQueries,
+    WalletQueries,
+    DepositQueries,
+    EscrowQueries,
+    WithdrawalQueries,
+    MethodQueries,
+    ConnectQueries,
+):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
         return await find_node(info.context, id)
@@ -42,13 +52,25 @@ class Query(PeopleQueries, WalletQueries, DepositQueries, EscrowQueries, MethodQ
 
 @strawberry.type(description="Changing. Every mutation takes one `input` and answers with a payload.")
 class Mutation(
-    PeopleMutations, WalletMutations, DepositMutations, EscrowMutations, MethodMutations, ConnectMutations
+    PeopleMutations,
+    WalletMutations,
+    DepositMutations,
+    EscrowMutations,
+    WithdrawalMutations,
+    MethodMutations,
+    ConnectMutations,
 ):
     pass
 
 
 @strawberry.type(description="The state now, then changes; intermediate ones may be merged, the last is not.")
-class Subscription(DepositSubscriptions, EscrowSubscriptions, WalletSubscriptions, ConnectSubscriptions):
+class Subscription(
+    DepositSubscriptions,
+    EscrowSubscriptions,
+    WithdrawalSubscriptions,
+    WalletSubscriptions,
+    ConnectSubscriptions,
+):
     pass
 
 
@@ -76,6 +98,7 @@ def make_schema(
             Transaction,
             Deposit,
             Escrow,
+            Withdrawal,
             EscrowMove,
             PaymentMethod,
             ConnectAccount,
