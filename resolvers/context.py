@@ -6,13 +6,15 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from domain import deposits, escrow, identity, ledger
+from domain import escrow, identity, ledger
 from domain.changes import Changes
 from domain.identity import Claims, Role, SessionId, TokenIssuer
 from domain.kernel.budget import Budget
 from domain.kernel.errors import Forbidden, RateLimited, Unauthenticated
 from domain.kernel.ids import UserId
 from domain.runtime import Runtime
+from resolvers import operations
+from resolvers.operations import AnyOperation
 
 Value = TypeVar("Value")
 
@@ -41,6 +43,7 @@ class Limits:
 
     deposits: Budget
     withdrawals: Budget
+    connect_accounts: Budget
     sign_in: Budget
 
 
@@ -93,7 +96,7 @@ class Loaders:
 
     def __init__(self) -> None:
         self.display_names = BatchLoader(identity.display_names)
-        self.deposits = BatchLoader(deposits.find_many)
+        self.operations: BatchLoader[AnyOperation] = BatchLoader(operations.find_many)
         self.escrow_moves = BatchLoader(escrow.moves_of)
         self.wallets = BatchLoader(ledger.find_wallets)
 
@@ -132,6 +135,17 @@ class Context:
     def token_expires_at(self) -> datetime | None:
         """When the viewer's access token ends, and a socket with it; None when nobody is signed in."""
         return None if self.viewer is None else self.viewer.expires_at
+
+    async def find_operation(self, operation_id: str) -> AnyOperation | None:
+        """One that the viewer is a party to, or for an admin anybody's; any other is the same as none.
+
+        Raises Unauthenticated.
+        """
+        viewer = self.require()
+        operation = await self.loaders.operations.load(operation_id)
+        if operation is None or not (viewer.is_admin or operations.concerns(operation, viewer.id)):
+            return None
+        return operation
 
     def require(self, *roles: Role) -> Viewer:
         """The viewer, who has at least one of `roles` (anybody signed in when none is named).

@@ -15,6 +15,7 @@ from domain.deposits import (
 )
 from domain.identity import Role
 from domain.kernel.pages import Page, PageRequest
+from domain.kernel.search import Search
 from resolvers.context import Context
 from resolvers.watching import follow
 
@@ -48,6 +49,14 @@ async def page_of(
 ) -> Page[Deposit]:
     context.require()
     return await deposits.page_of(owner, request, statuses=statuses)
+
+
+async def page(
+    context: Context, request: PageRequest, search: Search, *, statuses: Sequence[DepositStatus] | None
+) -> Page[Deposit]:
+    """Everybody's. Raises Unauthenticated, Forbidden (not an admin)."""
+    context.require(Role.ADMIN)
+    return await deposits.page(request, search, statuses=statuses)
 
 
 async def watch(context: Context, deposit_id: str) -> AsyncIterator[Deposit | None]:

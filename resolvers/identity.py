@@ -1,8 +1,9 @@
 """Who may sign up, in and out: everybody may try, and only whoever is in can go out."""
 
 from domain import identity
-from domain.identity import NewPerson, RefreshSession, SignedIn, SignIn, SignOut, User
+from domain.identity import NewPerson, RefreshSession, Role, SignedIn, SignIn, SignOut, User
 from domain.kernel.errors import Unauthenticated
+from domain.kernel.pages import Page, PageRequest
 from resolvers.context import Context
 
 
@@ -41,6 +42,12 @@ async def find_user(context: Context, user_id: str) -> User | None:
     """Oneself, or for an admin anybody; somebody else is the same as nobody. Raises Unauthenticated."""
     viewer = context.require()
     return await identity.find(user_id) if viewer.id == user_id or viewer.is_admin else None
+
+
+async def page(context: Context, request: PageRequest, *, email: str | None, role: Role | None) -> Page[User]:
+    """Raises Unauthenticated, Forbidden (not an admin)."""
+    context.require(Role.ADMIN)
+    return await identity.page(context.runtime, request, email=email, role=role)
 
 
 def email_of(context: Context, user: User) -> str:

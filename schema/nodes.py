@@ -1,18 +1,19 @@
 """`node`: the prefix of an id tells its noun."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
-import resolvers.deposits
 import resolvers.escrow
 import resolvers.identity
 import resolvers.methods
+import resolvers.onboarding
 import resolvers.wallets
 from resolvers.context import Context
-from schema.deposits import Deposit
-from schema.escrow import Escrow, EscrowMove
+from schema.connect import ConnectAccount
+from schema.escrow import EscrowMove
 from schema.identity import User
 from schema.methods import PaymentMethod
+from schema.operations import shown
 from schema.shared import Node
 from schema.wallets import Transaction, Wallet, parse_transaction_id
 
@@ -20,18 +21,9 @@ from schema.wallets import Transaction, Wallet, parse_transaction_id
 async def find_node(context: Context, node_id: str) -> Node | None:
     """What is not there, not yours or of no known noun is the same: None."""
     context.require()
-    finder = _FINDERS.get(node_id.partition("_")[0])
-    return None if finder is None else await finder(context, node_id)
-
-
-async def _user(context: Context, node_id: str) -> User | None:
-    user = await resolvers.identity.find_user(context, node_id)
-    return None if user is None else User.of(user)
-
-
-async def _wallet(context: Context, node_id: str) -> Wallet | None:
-    wallet = await resolvers.wallets.find(context, node_id)
-    return None if wallet is None else Wallet.of(wallet)
+    find, shape = _NOUNS.get(node_id.partition("_")[0], (Context.find_operation, shown))
+    found = await find(context, node_id)
+    return None if found is None else shape(found)
 
 
 async def _line(context: Context, node_id: str) -> Transaction | None:
@@ -43,32 +35,12 @@ async def _line(context: Context, node_id: str) -> Transaction | None:
     return Transaction.of(line.model_dump(by_alias=True), wallet.currency)
 
 
-async def _deposit(context: Context, node_id: str) -> Deposit | None:
-    deposit = await resolvers.deposits.find(context, node_id)
-    return None if deposit is None else Deposit.of(deposit)
-
-
-async def _escrow(context: Context, node_id: str) -> Escrow | None:
-    escrow = await resolvers.escrow.find(context, node_id)
-    return None if escrow is None else Escrow.of(escrow)
-
-
-async def _escrow_move(context: Context, node_id: str) -> EscrowMove | None:
-    move = await resolvers.escrow.find_move(context, node_id)
-    return None if move is None else EscrowMove.of(move)
-
-
-async def _payment_method(context: Context, node_id: str) -> PaymentMethod | None:
-    saved = await resolvers.methods.find(context, node_id)
-    return None if saved is None else PaymentMethod.of(saved)
-
-
-_FINDERS: Final[Mapping[str, Callable[[Context, str], Awaitable[Node | None]]]] = {
-    "usr": _user,
-    "wal": _wallet,
-    "stl": _line,
-    "dep": _deposit,
-    "esc": _escrow,
-    "esm": _escrow_move,
-    "pmt": _payment_method,
+# An id's prefix -> who finds it, as far as the viewer may see it, and its shape. The rest are operations.
+_NOUNS: Final[Mapping[str, tuple[Callable[[Context, str], Awaitable[Any]], Callable[[Any], Node]]]] = {
+    "usr": (resolvers.identity.find_user, User.of),
+    "wal": (resolvers.wallets.find, Wallet.of),
+    "stl": (_line, lambda transaction: transaction),
+    "pmt": (resolvers.methods.find, PaymentMethod.of),
+    "cac": (resolvers.onboarding.find, ConnectAccount.of),
+    "esm": (resolvers.escrow.find_move, EscrowMove.of),
 }

@@ -11,6 +11,7 @@ from domain.deposits.reads import (
     find_many,
     incoming,
     next_action_url,
+    page,
     page_of,
     waiting_for,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "incoming",
     "look_again",
     "next_action_url",
+    "page",
     "page_of",
     "resolve",
     "settle",

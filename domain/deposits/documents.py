@@ -159,6 +159,7 @@ class Deposit(Operation[DepositStatus]):
             IndexModel(
                 [("owner", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)], name="owner_status"
             ),
+            IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
             IDEMPOTENCY_INDEX,
             IndexModel(
                 [("payment_intent_id", ASCENDING)],

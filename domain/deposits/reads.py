@@ -7,6 +7,7 @@ from domain.deposits.documents import Deposit, DepositStatus
 from domain.kernel.database import Tx, parse
 from domain.kernel.operations import Blocker
 from domain.kernel.pages import Page, PageRequest, newest_first
+from domain.kernel.search import Search
 from domain.runtime import Runtime
 
 
@@ -39,7 +40,14 @@ async def page_of(
     owner: str, request: PageRequest, *, statuses: Sequence[DepositStatus] | None = None
 ) -> Page[Deposit]:
     """The owner's deposits, newest first. Cursors are ids."""
-    criteria: dict[str, object] = {"owner": owner}
+    return await page(request, Search(person=owner), statuses=statuses)
+
+
+async def page(
+    request: PageRequest, search: Search, *, statuses: Sequence[DepositStatus] | None = None
+) -> Page[Deposit]:
+    """Everybody's deposits that `search` finds, newest first. Cursors are ids."""
+    criteria = search.criteria("dep")
     if statuses is not None:
         criteria["status"] = {"$in": [status.value for status in statuses]}
     page = await newest_first(Deposit.get_pymongo_collection(), criteria, request)

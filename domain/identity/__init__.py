@@ -11,6 +11,7 @@ from domain.identity.people import (
     find,
     find_by_email,
     get,
+    page,
 )
 from domain.identity.sessions import (
     RefreshSession,
@@ -48,6 +49,7 @@ __all__ = [
     "find",
     "find_by_email",
     "get",
+    "page",
     "people",
     "refresh_session",
     "sign_in",

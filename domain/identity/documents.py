@@ -6,7 +6,7 @@ from typing import ClassVar, NewType
 
 from beanie import Document
 from pydantic import Field
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel
 
 SessionId = NewType("SessionId", str)
 
@@ -33,7 +33,10 @@ class User(Document):
 
     class Settings:
         name = "users"
-        indexes: ClassVar = [IndexModel([("email_hash", ASCENDING)], unique=True, name="email_hash")]
+        indexes: ClassVar = [
+            IndexModel([("email_hash", ASCENDING)], unique=True, name="email_hash"),
+            IndexModel([("roles", ASCENDING), ("_id", DESCENDING)], name="role"),
+        ]
 
 
 class Session(Document):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
@@ -14,8 +15,10 @@ from domain.identity.credentials import (
 )
 from domain.identity.documents import Role, User
 from domain.identity.passwords import hash_password
+from domain.kernel.database import parse
 from domain.kernel.errors import EmailTaken, InvalidInput, NotFound
 from domain.kernel.ids import new_id
+from domain.kernel.pages import Page, PageRequest, newest_first
 from domain.runtime import Runtime
 
 
@@ -101,6 +104,23 @@ async def find_by_email(runtime: Runtime, email: str) -> User | None:
         return await _find(runtime, parse_email(email))
     except InvalidInput:
         return None
+
+
+async def page(
+    runtime: Runtime, request: PageRequest, *, email: str | None = None, role: Role | None = None
+) -> Page[User]:
+    """Everybody, or whoever has this address, or this role; newest first. Cursors are ids.
+
+    An address is found whole or not at all: only its keyed hash can be looked for.
+    """
+    criteria: dict[str, Any] = {}
+    if email is not None:
+        person = await find_by_email(runtime, email)
+        criteria["_id"] = {"$in": [] if person is None else [person.id]}
+    if role is not None:
+        criteria["roles"] = role.value
+    page = await newest_first(User.get_pymongo_collection(), criteria, request)
+    return Page([parse(User, row) for row in page.items], page.has_next_page, page.has_previous_page)
 
 
 async def display_names(user_ids: Iterable[str]) -> dict[str, str]:

@@ -28,6 +28,11 @@ def first_id(prefix: str, *, at: datetime) -> str:
     return f"{prefix}_{ULID.from_bytes(_milliseconds(at).to_bytes(6, 'big') + bytes(_RANDOM_BYTES))}"
 
 
+def last_id(prefix: str, *, at: datetime) -> str:
+    """The greatest id of that instant: whatever is made a millisecond later, or still later, is greater."""
+    return f"{prefix}_{ULID.from_bytes(_milliseconds(at).to_bytes(6, 'big') + bytes([255] * _RANDOM_BYTES))}"
+
+
 def made_at(prefix: str, identifier: str) -> datetime:
     """When an id was made, to the millisecond. Raises ValueError for what is none with this prefix."""
     start, _, text = identifier.partition("_")

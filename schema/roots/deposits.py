@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 import strawberry
 
 import resolvers.deposits
+from domain.deposits import DepositStatus
+from domain.kernel.pages import PageRequest
+from domain.kernel.search import Search
 from schema.deposits import (
     CancelDepositInput,
     CancelDepositPayload,
@@ -14,7 +17,8 @@ from schema.deposits import (
     ResolveDepositInput,
     ResolveDepositPayload,
 )
-from schema.shared import Info, answered
+from schema.operations import OperationFilter
+from schema.shared import Connection, Info, answered
 
 
 @strawberry.type
@@ -23,6 +27,22 @@ class DepositQueries:
     async def deposit(self, info: Info, id: strawberry.ID) -> Deposit | None:
         deposit = await resolvers.deposits.find(info.context, id)
         return None if deposit is None else Deposit.of(deposit)
+
+    @strawberry.field(description="ADMIN. Everybody's deposits, newest first.")
+    async def deposits(
+        self,
+        info: Info,
+        status: list[DepositStatus] | None = None,
+        filter: OperationFilter | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Deposit]:
+        request = PageRequest.of(first, after, last, before)
+        search = Search() if filter is None else filter.to_search()
+        page = await resolvers.deposits.page(info.context, request, search, statuses=status)
+        return Connection[Deposit].of(page, Deposit.of)
 
 
 @strawberry.type

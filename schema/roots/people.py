@@ -3,7 +3,8 @@
 import strawberry
 
 import resolvers.identity
-from domain.identity import SignOut
+from domain.identity import Role, SignOut
+from domain.kernel.pages import PageRequest
 from schema.identity import (
     RefreshSessionInput,
     SessionPayload,
@@ -13,7 +14,7 @@ from schema.identity import (
     SignUpInput,
     User,
 )
-from schema.shared import Info, answered
+from schema.shared import Connection, Info, answered
 
 
 @strawberry.type
@@ -21,6 +22,23 @@ class PeopleQueries:
     @strawberry.field(description="The person who is signed in.")
     async def me(self, info: Info) -> User:
         return User.of(await resolvers.identity.me(info.context))
+
+    @strawberry.field(
+        description="ADMIN. People, newest first; `email` finds a whole address, for addresses are encrypted."
+    )
+    async def users(
+        self,
+        info: Info,
+        email: str | None = None,
+        role: Role | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[User]:
+        request = PageRequest.of(first, after, last, before)
+        page = await resolvers.identity.page(info.context, request, email=email, role=role)
+        return Connection[User].of(page, User.of)
 
 
 @strawberry.type

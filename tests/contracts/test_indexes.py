@@ -17,13 +17,17 @@ from domain.gateway import Attempt, PaymentIntent
 from domain.identity import Role, User
 from domain.inbox import Endpoint, EventStatus, WebhookEvent
 from domain.kernel.database import Row, Tx
+from domain.kernel.ids import new_id
 from domain.kernel.money import Money
 from domain.kernel.operations import Actor, IdempotencyKey, StatusChange
 from domain.kernel.pages import Page, PageRequest
+from domain.kernel.search import Search
 from domain.ledger import (
     Account,
     AlreadyPosted,
     Entry,
+    FreezeCause,
+    FreezeChange,
     Kind,
     NewEntry,
     Platform,
@@ -235,7 +239,7 @@ def old_user(house: House, number: int) -> User:
         email_hash=cipher.lookup_hashes(email)[0],
         password_hash="of no use here",
         display_name="Somebody",
-        roles=[Role.CUSTOMER],
+        roles=[Role.CUSTOMER if number % 3 else Role.CONTRACTOR],
         created_at=house.runtime.now(),
     )
 
@@ -331,6 +335,89 @@ async def test_a_page_of_somebodys_deposits_by_status_is_read_in_order(busy_hous
             assert query.plan == {"IXSCAN { owner: 1, status: 1, _id: -1 }"}, (request, query.documents)
             assert query.documents == PAGE + 1
             assert query.keys <= PAGE + 1 + len(statuses)
+
+
+async def test_a_page_of_everybodys_deposits_examines_none_that_it_does_not_show(busy_house: House) -> None:
+    searches: list[tuple[Search, list[DepositStatus] | None, set[str]]] = [
+        (Search(), None, {"IXSCAN { _id: 1 }"}),
+        (Search(), [S.SUCCEEDED], {"IXSCAN { status: 1, _id: -1 }"}),
+        (Search(), [S.FAILED, S.CANCELED, S.NEEDS_REVIEW], {"IXSCAN { status: 1, _id: -1 }"}),
+        (Search(person=ADA), None, {"IXSCAN { owner: 1, _id: -1 }"}),
+        (Search(person=ADA), [S.SUCCEEDED], {"IXSCAN { owner: 1, status: 1, _id: -1 }"}),
+    ]
+    for search, statuses, plan in searches:
+        for request in pages("dep_000300"):
+            read = deposits.page(request, search, statuses=statuses)
+            query = await explained(busy_house, read, "deposits")
+            assert query.plan == plan, (search, statuses, request)
+            assert query.documents == PAGE + 1
+            assert query.keys <= PAGE + 1 + len(statuses or ())
+
+
+async def test_a_page_of_a_time_begins_where_the_time_does(house: House) -> None:
+    """Of five hundred deposits, a minute apart, those of an hour: no other is looked at."""
+    await house.stop_worker()
+    first = house.runtime.now() - timedelta(minutes=500)
+    rows = [old_deposit(house, number) for number in range(500)]
+    for number, row in enumerate(rows):
+        row.created_at = first + timedelta(minutes=number)
+        row.id = new_id("dep", at=row.created_at)
+    await Deposit.insert_many(rows)
+    hour = Search(created_after=first + timedelta(minutes=100), created_before=first + timedelta(minutes=161))
+    for statuses in (None, [S.SUCCEEDED]):
+        async with profile(house) as profiler:
+            page = await deposits.page(PageRequest(size=100), hour, statuses=statuses)
+            (query,) = await profiler.queries("deposits")
+        shown = [deposit.id for deposit in page.items]
+        assert shown == [
+            row.id for row in reversed(rows[101:161]) if statuses is None or row.status in statuses
+        ]
+        assert query.documents == len(shown)
+        assert query.keys <= len(shown) + 1
+        assert not query.sorted_in_memory
+    await house.collection("deposits").delete_many({})
+    await house.start_worker()
+
+
+async def test_a_page_of_people_is_read_in_order(busy_house: House) -> None:
+    for role, plan in ((None, "IXSCAN { _id: 1 }"), (Role.CONTRACTOR, "IXSCAN { roles: 1, _id: -1 }")):
+        for request in pages("usr_050"):
+            query = await explained(
+                busy_house, identity.page(busy_house.runtime, request, role=role), "users"
+            )
+            assert query.plan == {plan}, (role, request)
+            assert (query.keys, query.documents) == (PAGE + 1, PAGE + 1)
+
+
+async def test_a_person_is_found_by_address_among_all(busy_house: House) -> None:
+    async with profile(busy_house) as profiler:
+        page = await identity.page(busy_house.runtime, PageRequest(), email="somebody.50@example.com")
+        by_address, by_id = await profiler.queries("users")
+    assert [person.id for person in page.items] == ["usr_050"]
+    assert (by_address.plan, by_address.documents) == ({"IXSCAN { email_hash: 1 }"}, 1)
+    assert (by_id.plan, by_id.documents) == ({"IXSCAN { _id: 1 }"}, 1)
+
+
+async def test_the_record_of_a_wallets_freezes_is_read_in_order(busy_house: House, ada: Wallet) -> None:
+    changes = [old_freeze(busy_house, ada.id if number % 2 else "wal_1", number) for number in range(100)]
+    await FreezeChange.insert_many(changes)
+    for request in pages("frz_000050"):
+        query = await explained(busy_house, ledger.freeze_changes(ada.id, request), "freeze_changes")
+        assert query.plan == {"IXSCAN { wallet: 1, _id: -1 }"}
+        assert (query.keys, query.documents) == (PAGE + 1, PAGE + 1)
+
+
+def old_freeze(house: House, wallet: str, number: int) -> FreezeChange:
+    return FreezeChange(
+        id=f"frz_{number:06}",
+        wallet=wallet,
+        cause=FreezeCause.ADMIN,
+        operation=None,
+        frozen=number % 4 < 2,
+        by="usr_edith",
+        at=house.runtime.now(),
+        reason="a test.",
+    )
 
 
 # Look-ups.

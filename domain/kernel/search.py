@@ -1,0 +1,49 @@
+"""What an operator looks for among the operations of a noun."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from domain.kernel.ids import EPOCH, last_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What is None does not narrow. Amounts are minor units, their bounds included; instants are excluded."""
+
+    person: str | None = None
+    currency: str | None = None
+    amount_min: int | None = None
+    amount_max: int | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    def criteria(
+        self, prefix: str, *, people: Sequence[str] = ("owner",), amount: str = "amount"
+    ) -> dict[str, Any]:
+        """As MongoDB is asked. `people`: the fields that name a person; `amount`: the one that is meant.
+
+        A time becomes a bound of the id, by which pages are ordered, and so needs no index of its own: an
+        operation's id is made at the instant that is its `created_at`.
+        """
+        sides = [{field: self.person} for field in people] if self.person is not None else []
+        person: dict[str, Any] = {"$or": sides} if len(sides) > 1 else dict(*sides)
+        amounts = _present({"$gte": self.amount_min, "$lte": self.amount_max})
+        after, before = self.created_after, self.created_before
+        ids = _present(
+            {
+                "$gt": None if after is None else last_id(prefix, at=max(after, EPOCH)),
+                "$lte": None if before is None else last_id(prefix, at=_just_before(before)),
+            }
+        )
+        return person | _present({"currency": self.currency, amount: amounts or None, "_id": ids or None})
+
+
+def _just_before(instant: datetime) -> datetime:
+    """An instant within a millisecond that is half over is still after that millisecond's ids."""
+    return max(instant, EPOCH + timedelta.resolution) - timedelta.resolution
+
+
+def _present(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
