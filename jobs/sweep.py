@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from pydantic import ValidationError
 from ulid import ULID
 
-from domain import deposits, dispatch, inbox
+from domain import deposits, dispatch, escrow, inbox
 from domain.kernel import lease
 from domain.runtime import Runtime
 
@@ -32,6 +32,7 @@ class Due:
 DUE: Final = (
     Due("webhook_event", inbox.claim_next, dispatch.handle_claimed),
     Due("deposit", deposits.claim_next, deposits.look_again),
+    Due("escrow", escrow.claim_next, escrow.expire),
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain import deposits, ledger
+from domain import deposits, escrow, ledger
 from domain.changes import Topic
 from domain.identity import Role
 from domain.kernel.database import Row
@@ -98,17 +98,30 @@ async def incoming(wallet: Wallet) -> int:
     return await deposits.incoming(wallet.owner, wallet.currency)
 
 
+async def in_escrow(wallet: Wallet) -> int:
+    """Minor units of the owner's that are locked in escrow."""
+    return await escrow.locked(wallet.owner, wallet.currency)
+
+
 async def watch(context: Context, currency: str) -> AsyncIterator[Wallet | None]:
-    """The wallet now, and whenever it or what is incoming changes; None, once, for a foreign currency."""
+    """The wallet now, and whenever it or what is incoming or in escrow changes.
+
+    None, once, for a foreign currency.
+    """
     wallet = await own(context, currency)
     if wallet is None:
         yield None
         return
     wallet_id, owner = wallet.id, wallet.owner
 
-    async def read() -> tuple[Wallet | None, int]:
-        return await ledger.wallet(wallet_id), await deposits.incoming(owner, currency)
+    async def read() -> tuple[Wallet | None, int, int]:
+        incoming, locked = await deposits.incoming(owner, currency), await escrow.locked(owner, currency)
+        return await ledger.wallet(wallet_id), incoming, locked
 
-    topics = (Topic("wallets", wallet_id), Topic("deposits", owner, "owner"))
-    async for present, _ in follow(context, topics, read):
+    topics = (
+        Topic("wallets", wallet_id),
+        Topic("deposits", owner, "owner"),
+        Topic("escrows", owner, "owner"),
+    )
+    async for present, *_ in follow(context, topics, read):
         yield present

@@ -1,14 +1,19 @@
 """People and sessions, as clients see them."""
 
+from typing import Annotated
+
 import strawberry
 
 import resolvers.deposits
+import resolvers.escrow
 import resolvers.identity
 from domain import identity
 from domain.deposits import DepositStatus
+from domain.escrow import EscrowSide, EscrowStatus
 from domain.identity import NewPerson, RefreshSession, Role, SignedIn, SignIn, SignOut
 from domain.kernel.pages import PageRequest
 from schema.deposits import Deposit
+from schema.escrow import Escrow
 from schema.shared import Connection, DateTime, Info, Node, UserError
 
 strawberry.enum(Role, description="What a person may do. ADMIN is granted, never chosen at sign-up.")
@@ -38,6 +43,27 @@ class User(Node):
         request = PageRequest.of(first, after, last, before)
         page = await resolvers.deposits.page_of(info.context, self.id, request, statuses=status)
         return Connection[Deposit].of(page, Deposit.of)
+
+    @strawberry.field(description="The escrows to which the person is a party, newest first.")
+    async def escrows(
+        self,
+        info: Info,
+        as_: Annotated[
+            EscrowSide | None,
+            strawberry.argument(name="as", description="Only those on this side; on either when absent."),
+        ] = None,
+        status: list[EscrowStatus] | None = None,
+        job_id: str | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Escrow]:
+        request = PageRequest.of(first, after, last, before)
+        page = await resolvers.escrow.page_of(
+            info.context, self.id, request, side=as_, statuses=status, job_id=job_id
+        )
+        return Connection[Escrow].of(page, Escrow.of)
 
     @classmethod
     def of(cls, document: identity.User) -> "User":

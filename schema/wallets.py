@@ -158,6 +158,10 @@ class Wallet(Node):
     frozen: bool = strawberry.field(description="Whether nothing may leave it for now.")
     freezes: list[WalletFreeze] = strawberry.field(description="Why it is frozen; empty when it is not.")
 
+    @strawberry.field(description="This owner's money locked in escrow, fees included.")
+    async def in_escrow(self) -> Money:
+        return Money.of(await resolvers.wallets.in_escrow(self.document), self.currency)
+
     @strawberry.field(description="Deposits that are being processed.")
     async def incoming(self) -> Money:
         return Money.of(await resolvers.wallets.incoming(self.document), self.currency)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from domain import customers, deposits, identity, inbox, ledger, methods, treasury
+from domain import customers, deposits, escrow, identity, inbox, ledger, methods, treasury
 from domain.gateway import GatewayConfig, StripeGateway
 from domain.identity import TokenIssuer
 from domain.kernel.cipher import Cipher
@@ -26,10 +26,11 @@ DOCUMENTS: Final = (
     *customers.DOCUMENTS,
     *methods.DOCUMENTS,
     *deposits.DOCUMENTS,
+    *escrow.DOCUMENTS,
     *treasury.DOCUMENTS,
 )
 # What subscriptions watch.
-WATCHED: Final = ("deposits", "wallets")
+WATCHED: Final = ("deposits", "escrows", "wallets")
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.escrow import WHOLE_BPS
 from domain.identity.tokens import KEY_BYTES_MIN
 from domain.kernel.money import CURRENCIES, Limit
 from domain.kernel.signer import Signer
@@ -44,6 +45,7 @@ Limits = Annotated[Limit, NoDecode, BeforeValidator(_limit)]
 # Whatever is longer is a slip of the pen, and above some length no date any more.
 Duration = Annotated[float, Field(gt=0, le=366 * 86_400)]
 Durations = Annotated[tuple[Duration, ...], NoDecode, BeforeValidator(_commas), Field(min_length=1)]
+BasisPoints = Annotated[int, Field(ge=0, le=WHOLE_BPS)]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_commas)]
 
 
@@ -96,6 +98,11 @@ class Settings(BaseSettings):
     deposit_min: Limits = Limit(100)
     deposit_max: Limits = Limit(1_000_000)
     deposit_expiry_hours: float = Field(default=24, gt=0, le=8784)
+
+    platform_fee_bps: BasisPoints = 500
+    service_fee_bps: BasisPoints = 2_000
+    escrow_min: Limits = Limit(100)
+    escrow_expiry_days: float = Field(default=7, gt=0, le=366)
 
     rate_limit_deposits: RateLimit = Rate(limit=5, window_s=3600)
     rate_limit_withdrawals: RateLimit = Rate(limit=3, window_s=3600)
@@ -192,6 +199,10 @@ class Settings(BaseSettings):
             deposit_min=self.deposit_min,
             deposit_max=self.deposit_max,
             deposit_expiry=timedelta(hours=self.deposit_expiry_hours),
+            platform_fee_bps=self.platform_fee_bps,
+            service_fee_bps=self.service_fee_bps,
+            escrow_min=self.escrow_min,
+            escrow_expiry=timedelta(days=self.escrow_expiry_days),
             lease=timedelta(seconds=self.lease_seconds),
             lookup_wait=timedelta(seconds=self.lookup_wait_seconds),
             recheck=timedelta(seconds=self.sweep_interval_seconds),

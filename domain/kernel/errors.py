@@ -115,8 +115,8 @@ class RateLimited(DomainError):
 class InsufficientFunds(DomainError):
     code = ErrorCode.INSUFFICIENT_FUNDS
 
-    def __init__(self, *, available: Money, required: Money) -> None:
-        super().__init__("The wallet's available balance does not cover this amount.", path=("amount",))
+    def __init__(self, *, available: Money, required: Money, path: Sequence[str] = ("amount",)) -> None:
+        super().__init__("The wallet's available balance does not cover this amount.", path=path)
         self.available = available
         self.required = required
 

@@ -11,8 +11,9 @@ import orjson
 from beanie import Document
 from pydantic import BaseModel, ConfigDict
 from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.errors import DuplicateKeyError
 
-from domain.kernel.database import Tx, parse
+from domain.kernel.database import Database, Result, Tx, Work, parse
 from domain.kernel.errors import IdempotencyKeyReused, InvalidInput
 from domain.kernel.machine import Machine
 
@@ -101,19 +102,24 @@ class StaleOperation(Exception):
     """Somebody else moved the operation since it was read: a bug inside a transaction, a race outside."""
 
 
-class Operation(Document, Generic[StatusT]):
+class Keyed(Document):
+    """What a caller's key made, and is found by."""
+
+    id: str  # type: ignore[assignment]  # prefixed ids in place of ObjectIds
+    idempotency: IdempotencyKey
+
+
+class Operation(Keyed, Generic[StatusT]):
     """What every operation stores. `version` counts each change; `next_attempt_at` is when work is due."""
 
     model_config = ConfigDict(validate_assignment=False)
     machine: ClassVar[Machine[Any]]
 
-    id: str  # type: ignore[assignment]  # prefixed ids in place of ObjectIds
     owner: str
     status: StatusT
     version: int = 1
     history: list[StatusChange]
     failure: Failure | None = None
-    idempotency: IdempotencyKey
     next_attempt_at: datetime | None = None
     attempts_made: int = 0
     lease_until: datetime | None = None
@@ -125,18 +131,31 @@ class Operation(Document, Generic[StatusT]):
         return self.status in self.machine.settled
 
 
+KeyedT = TypeVar("KeyedT", bound=Keyed)
 OperationT = TypeVar("OperationT", bound=Operation[Any])
 
 
-async def first_with(model: type[OperationT], key: IdempotencyKey, tx: Tx | None = None) -> OperationT | None:
-    """The operation that this key made, as `tx` sees it where one is given. Raises IdempotencyKeyReused."""
+async def first_with(model: type[KeyedT], key: IdempotencyKey, tx: Tx | None = None) -> KeyedT | None:
+    """What this key made, as `tx` sees it where one is given. Raises IdempotencyKeyReused."""
     session = None if tx is None else tx.session
     row = await model.get_pymongo_collection().find_one(key.filter(), session=session)
     if row is None:
         return None
-    operation = parse(model, row)
-    key.check_replay_of(operation.idempotency)
-    return operation
+    made = parse(model, row)
+    key.check_replay_of(made.idempotency)
+    return made
+
+
+async def transact_once(database: Database, work: Work[Result]) -> Result:
+    """Run `work`, which looks for a caller's key before it writes anything under it.
+
+    A racing call may write the same key after that look, and the index refuses the second of them. Then the
+    work is run again, and finds what the other made.
+    """
+    try:
+        return await database.transact(work)
+    except DuplicateKeyError:
+        return await database.transact(work)
 
 
 async def move(

@@ -27,6 +27,7 @@ from domain.ledger.freezes import freeze, guard_send, unfreeze
 from domain.ledger.post import AlreadyPosted, NewEntry, Posted, open_wallet, post
 from domain.ledger.reads import (
     entries_of,
+    find_wallets,
     freeze_changes,
     has_entries,
     is_posted,
@@ -72,6 +73,7 @@ __all__ = [
     "apply",
     "cut_snapshot",
     "entries_of",
+    "find_wallets",
     "freeze",
     "freeze_changes",
     "freeze_wallet",

@@ -25,6 +25,11 @@ async def wallet_of(owner: str, currency: str) -> Wallet | None:
     return None if row is None else parse(Wallet, row)
 
 
+async def find_wallets(wallet_ids: Sequence[str]) -> dict[str, Wallet]:
+    rows = await Wallet.get_pymongo_collection().find({"_id": {"$in": list(wallet_ids)}}).to_list()
+    return {row["_id"]: parse(Wallet, row) for row in rows}
+
+
 async def wallets_of(owner: str) -> list[Wallet]:
     """All wallets of `owner`, by currency."""
     rows = await Wallet.get_pymongo_collection().find({"owner": owner}).sort("currency", 1).to_list()

@@ -65,6 +65,8 @@ OperationCheck = Callable[[Report], Awaitable[None]]
 """A noun's own look at invariant 6: whether its operations and its entries agree."""
 Holds = Callable[[AsyncClientSession], Awaitable[Mapping[str, int]]]
 """What a noun's operations in flight hold, by wallet id, as the session's snapshot shows it."""
+Accounts = Callable[[AsyncClientSession], Awaitable[Mapping[tuple[str, str], int]]]
+"""What a noun says is in the accounts that it keeps, by currency and account, likewise."""
 
 
 async def verify(
@@ -74,9 +76,10 @@ async def verify(
     signer: Signer,
     operation_checks: Sequence[OperationCheck] = (),
     holds: Sequence[Holds] = (),
+    accounts: Sequence[Accounts] = (),
     progress: Progress = lambda _what, _done, _total: None,
 ) -> Report:
-    """Invariants 1 to 6, 9 and 10 over everything that is stored. Cost: one pass over entries and lines."""
+    """Invariants 1 to 7, 9 and 10 over everything that is stored. Cost: one pass over entries and lines."""
     report = Report(checked_at=now)
     settled = Settled(cut=first_id(PREFIX, at=now - SETTLED))
     await database.catch_up()
@@ -87,7 +90,7 @@ async def verify(
     await _snapshots(report)
     await _wallets(report, settled, progress)
     await check_owners(report.expect)
-    await _totals(report, database, holds)
+    await _totals(report, database, holds, accounts)
     for check in operation_checks:
         try:
             await check(report)
@@ -161,8 +164,10 @@ async def _wallets(report: Report, settled: Settled, progress: Progress) -> None
         report.expect("2 every entry has its line", wallet_id, f"a wallet with {lines}", None)
 
 
-async def _totals(report: Report, database: Database, holds: Sequence[Holds]) -> None:
-    """3 and 9, in one snapshot, for they compare collections with each other."""
+async def _totals(
+    report: Report, database: Database, holds: Sequence[Holds], accounts: Sequence[Accounts]
+) -> None:
+    """3, 7 and 9, in one snapshot, for they compare collections with each other."""
     async with database.client.start_session(snapshot=True) as session:
         wallets = Wallet.get_pymongo_collection()
         balances: dict[tuple[str, str], int] = defaultdict(int)
@@ -176,11 +181,18 @@ async def _totals(report: Report, database: Database, holds: Sequence[Holds]) ->
         for holds_of in holds:
             for wallet_id, amount in (await holds_of(session)).items():
                 in_flight[wallet_id] += amount
+        kept: dict[tuple[str, str], int] = {}
+        for accounts_of in accounts:
+            kept |= await accounts_of(session)
     for currency in sorted({currency for currency, _ in balances}):
         total = sum(amount for (code, _), amount in balances.items() if code == currency)
         report.expect("3 wallets and derived accounts are zero", currency, 0, total)
     for wallet_id in sorted(held.keys() | in_flight.keys()):
         report.expect("9 held is what is in flight", wallet_id, in_flight[wallet_id], held.get(wallet_id))
+    escrows = {key for key in balances if key[1].startswith("escrow:")}
+    for currency, account in sorted(escrows | kept.keys()):
+        said, balance = kept.get((currency, account), 0), balances.get((currency, account), 0)
+        report.expect("7 account holds what its operation says", account, said, balance)
 
 
 def _counted(wallet: Row, field_name: str) -> int:

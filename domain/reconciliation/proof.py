@@ -1,6 +1,6 @@
 """The proof of the whole books: the ledger's own invariants, and each noun's."""
 
-from domain import deposits, ledger, treasury
+from domain import deposits, escrow, ledger, treasury
 from domain.ledger import Progress, Report
 from domain.runtime import Runtime
 
@@ -8,12 +8,13 @@ from domain.runtime import Runtime
 async def verify_books(
     runtime: Runtime, progress: Progress | None = None, *, asking_stripe: bool = True
 ) -> Report:
-    """Invariants 1 to 6, 8 (which asks Stripe), 9 and 10 on live data, beside traffic."""
+    """Invariants 1 to 7, 8 (which asks Stripe), 9 and 10 on live data, beside traffic."""
     report = await ledger.verify(
         runtime.database,
         now=runtime.now(),
         signer=runtime.signer,
-        operation_checks=[deposits.audit.check, treasury.audit.check],
+        operation_checks=[deposits.audit.check, escrow.audit.check, treasury.audit.check],
+        accounts=[escrow.accounts],
         progress=progress or (lambda _what, _done, _total: None),
     )
     if asking_stripe:

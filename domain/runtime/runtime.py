@@ -15,12 +15,16 @@ from domain.kernel.signer import Signer
 
 @dataclass(frozen=True)
 class Policy:
-    """The house's rules, as configured. Amounts are minor units."""
+    """The house's rules, as configured. Amounts are minor units, rates basis points."""
 
     currencies: tuple[str, ...] = ("USD",)
     deposit_min: Limit = field(default_factory=lambda: Limit(100))
     deposit_max: Limit = field(default_factory=lambda: Limit(1_000_000))
     deposit_expiry: timedelta = timedelta(hours=24)
+    platform_fee_bps: int = 500
+    service_fee_bps: int = 2_000
+    escrow_min: Limit = field(default_factory=lambda: Limit(100))
+    escrow_expiry: timedelta = timedelta(days=7)
     lease: timedelta = timedelta(seconds=15)
     lookup_wait: timedelta = timedelta(seconds=60)
     recheck: timedelta = timedelta(seconds=60)

@@ -112,7 +112,7 @@ class Api:
             faults.refuse(fault, key=request.key)
         request.publishable = auth.authenticate(self._sandbox.config, call.headers.get("authorization", ""))
         auth.check_version(call.headers.get("stripe-version", API_VERSION))
-        auth.check_account(request.account)
+        auth.check_account(self._sandbox.store, request.account)
         operation, variables = route(call.method, call.path)
         auth.authorize(operation, publishable=request.publishable)
         if request.key is not None:

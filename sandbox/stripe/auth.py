@@ -5,8 +5,9 @@ import binascii
 import secrets
 
 from .config import API_VERSION, SandboxConfig
-from .errors import NotExecuted, bad_parameter
+from .errors import NotExecuted, bad_parameter, no_access
 from .operations import Operation
+from .store import Store
 
 _NO_KEY = (
     "You did not provide an API key. You need to provide your API key in the Authorization header, using "
@@ -41,15 +42,12 @@ def authorize(operation: Operation, *, publishable: bool) -> None:
         )
 
 
-def check_account(account: str) -> None:
-    """Raises NotExecuted (403): there are no connected accounts yet."""
+def check_account(store: Store, account: str) -> None:
+    """Raises NotExecuted (403) for a connected account that is not there, or no more."""
     if account:
-        raise NotExecuted(
-            403,
-            f"The provided key does not have access to account '{account}' (or that account does not exist). "
-            "Application access may have been revoked.",
-            code="account_invalid",
-        )
+        stored = store.find("account", account, account="")
+        if stored is None or stored.deleted:
+            raise no_access(account)
 
 
 def check_version(version: str) -> None:

@@ -131,6 +131,11 @@ def available(tx: Tx, currency: str) -> int:
     return _sums(tx, "available").get(currency, 0)
 
 
+def holds_money(tx: Tx) -> bool:
+    """Whether anything is there or owed, available or not."""
+    return any(_sums(tx, "available").values()) or any(_sums(tx, "pending").values())
+
+
 def retrieve(tx: Tx, _params: Params) -> Object:
     return _balance(tx)
 

@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import balance, events, refunds, state, timers, unprompted, webhook_endpoints
+from . import balance, events, onboarding, refunds, state, timers, unprompted, webhook_endpoints
 from .currencies import check_currency
 from .errors import StripeError
 from .faults import Fault, FaultKind
 from .sandbox import Sandbox
+from .standing import Outcome
 
 ADVANCE_S_MAX = 10 * 365 * 86_400
 COPIES_MAX = 100
@@ -39,6 +40,9 @@ _FailureReason = Literal[
     "merchant_request",
     "unknown",
 ]
+
+
+_Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class _FaultBody(_Body):
@@ -86,6 +90,12 @@ class _RefundBody(_Body):
     failure_reason: _FailureReason = "unknown"
 
 
+class _OnboardBody(_Body):
+    outcome: Outcome | Literal["deauthorized"]
+    requirements: Annotated[list[_Name], Field(min_length=1)] | None = None
+    deadline: Annotated[int, Field(ge=0)] | None = None
+
+
 class _RollBody(_Body):
     expire_in_seconds: Annotated[float, Field(ge=0, le=webhook_endpoints.ROLLED_S_MAX)] = (
         webhook_endpoints.ROLLED_S_MAX
@@ -122,6 +132,7 @@ class Controls:
             ("POST", "/float", self.set_float),
             ("POST", "/balance_transactions", self.plant_movement),
             ("POST", "/refunds/{id}", self.conclude_refund),
+            ("POST", "/accounts/{id}/onboard", self.onboard),
             ("POST", "/reset", self.reset),
             ("GET", "/state", self.state),
         ]
@@ -146,11 +157,11 @@ class Controls:
         return body.model_dump()
 
     async def redeliver(self, request: Request) -> Any:
-        stored = self._sandbox.store.find_any(request.path_params["id"], account="")
-        if stored is None or stored["object"] != "event":
-            raise Refusal(404, f"there is no event {request.path_params['id']}")
         with self._sandbox.change() as tx:
-            return {"event": stored["id"], "deliveries": events.redeliver(tx, stored)}
+            event = events.find(tx, request.path_params["id"])
+            if event is None:
+                raise Refusal(404, f"there is no event {request.path_params['id']}")
+            return {"event": event["id"], "deliveries": events.redeliver(tx, event)}
 
     async def redeliver_last(self, request: Request) -> Any:
         body = await _parsed(request, _TimesBody)
@@ -196,6 +207,18 @@ class Controls:
         with self._sandbox.change() as tx:
             return refunds.conclude(
                 tx, request.path_params["id"], body.outcome, failure_reason=body.failure_reason
+            )
+
+    async def onboard(self, request: Request) -> Any:
+        body = await _parsed(request, _OnboardBody)
+        account: str = request.path_params["id"]
+        if body.outcome != Outcome.RESTRICTED and (body.requirements or body.deadline is not None):
+            raise Refusal(400, f"requirements and deadline: nothing is asked of one that is {body.outcome}")
+        with self._sandbox.change() as tx:
+            if body.outcome == "deauthorized":
+                return onboarding.deauthorize(tx, account)
+            return onboarding.conclude(
+                tx, account, body.outcome, due=tuple(body.requirements or ()), deadline=body.deadline
             )
 
     async def roll(self, request: Request) -> Any:

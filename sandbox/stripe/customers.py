@@ -83,6 +83,12 @@ def list_all(tx: Tx, params: Params) -> Object:
     return page(tx, "customer", params, url="/v1/customers", equal=("email",))
 
 
+def check_email(email: str) -> None:
+    """Raises StripeError email_invalid."""
+    if _EMAIL.fullmatch(email) is None:
+        raise invalid(f"Invalid email address: {email}", param="email", code="email_invalid")
+
+
 def _living(tx: Tx, customer: str) -> Object:
     stored = tx.fetch("customer", customer, param="id")
     if stored.deleted:
@@ -92,9 +98,8 @@ def _living(tx: Tx, customer: str) -> Object:
 
 def _changes(tx: Tx, body: Object, params: Params) -> Object:
     changes: Object = {name: params[name] or None for name in _PLAIN if name in params}
-    email = changes.get("email")
-    if email is not None and _EMAIL.fullmatch(email) is None:
-        raise invalid(f"Invalid email address: {email}", param="email", code="email_invalid")
+    if changes.get("email") is not None:
+        check_email(changes["email"])
     if "address" in params:
         changes["address"] = shaped("address", params["address"]) if params["address"] else None
     if "preferred_locales" in params:

@@ -83,6 +83,16 @@ def bad_parameter(message: str, *, param: str | None = None, code: str | None = 
     return NotExecuted(400, message, code=code, param=param)
 
 
+def no_access(account: str) -> NotExecuted:
+    """403: the account never was, or is connected no more. Stripe does not say which."""
+    return NotExecuted(
+        403,
+        f"The provided key does not have access to account '{account}' (or that account does not exist). "
+        "Application access may have been revoked.",
+        code="account_invalid",
+    )
+
+
 def missing(object_type: str, object_id: str, *, param: str, status: int = 404) -> StripeError:
     """404 for what the path names, 400 for what a parameter names."""
     label = {"payment_method": "PaymentMethod"}.get(object_type, object_type)

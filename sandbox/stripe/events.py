@@ -47,8 +47,8 @@ def record(tx: Tx, event_type: str, body: Object, *, previous: Object | None) ->
     """Store the event and plan its deliveries. A type that Stripe does not have is a bug: ValueError."""
     if event_type not in specification().event_types:
         raise ValueError(f"Stripe has no event {event_type}")
-    event_id = tx.ids.new("evt_", of=f"{body.get('id', '')}:{event_type}")
-    endpoints = listening(tx, event_type)
+    event_id = tx.ids.new("evt_", of=f"{tx.account}{body.get('id', '')}:{event_type}")
+    endpoints = [] if _gone(tx) else listening(tx, event_type)
     data: Object = {"object": body}
     if previous is not None:
         data["previous_attributes"] = previous
@@ -73,6 +73,12 @@ def record(tx: Tx, event_type: str, body: Object, *, previous: Object | None) ->
     tx.insert(event)
     for endpoint in endpoints:
         _plan(tx, event_id, endpoint)
+
+
+def _gone(tx: Tx) -> bool:
+    """Whether the account is connected no more: nobody is told of it."""
+    stored = tx.store.find("account", tx.account, account="") if tx.account else None
+    return stored is not None and stored.deleted
 
 
 def _plan(tx: Tx, event_id: str, endpoint: Stored) -> None:
@@ -101,22 +107,29 @@ def redeliver(tx: Tx, event: Object) -> int:
 
     As at Stripe, this calls off no retry of the first delivery, and counts for nothing in `delivery_success`.
     """
-    endpoints = listening(tx, event["type"])
+    there = tx.on(event.get("account", ""))
+    endpoints = listening(there, event["type"])
     for endpoint in endpoints:
-        row = tx.store.row(
+        row = there.store.row(
             "SELECT max(extra) AS extra FROM deliveries WHERE event = ? AND endpoint = ?",
             event["id"],
             endpoint.body["id"],
         )
         last = row["extra"] if row else None
-        _deliver(tx, event["id"], endpoint, due=tx.clock.now(), extra=(last or 0) + 1)
+        _deliver(there, event["id"], endpoint, due=there.clock.now(), extra=(last or 0) + 1)
     return len(endpoints)
 
 
+def find(tx: Tx, event_id: str) -> Object | None:
+    """An event of whatever account."""
+    found = tx.store.all_objects("event", where="id = ?", values=(event_id,))
+    return found[0].body if found else None
+
+
 def last_delivered(tx: Tx) -> Object | None:
-    """The newest event that an endpoint was to be told of."""
+    """The newest event that an endpoint was to be told of, of whatever account."""
     row = tx.store.row("SELECT event FROM deliveries WHERE NOT extra ORDER BY id DESC LIMIT 1")
-    return tx.store.find_any(row["event"], account=tx.account) if row else None
+    return find(tx, row["event"]) if row else None
 
 
 def retrieve(tx: Tx, _params: Params, *, id: str) -> Object:

@@ -20,6 +20,7 @@ _SHAPES = {
     "tu_": ("1", 23),
     "po_": ("1", 23),
     "ba_": ("1", 23),
+    "acct_": ("1", 15),
 }
 _DEFAULT_SHAPE = ("3", 23)
 
@@ -55,6 +56,10 @@ class Ids:
     def text(self, series: str, length: int) -> str:
         """The next random text of a series."""
         return self._spell(f"{series}:{self._store.count(series)}", length)
+
+    def lasting(self, name: str, length: int) -> str:
+        """A text that is the same whenever it is asked for, until the next seed."""
+        return self._spell(name, length)
 
     def chance(self, about: str) -> random.Random:
         """A generator of its own for one decision, whenever and in whatever order it is taken."""

@@ -57,14 +57,18 @@ def merge_metadata(current: dict[str, str], change: dict[str, str] | str | None)
 
 
 def changed(before: Object, after: Object) -> Object:
-    """`previous_attributes` of an update: the old value of whatever differs, one level into plain hashes."""
+    """`previous_attributes` of an update: the old value of whatever differs, one level into plain hashes.
+
+    A key that was not there is null in metadata, as Stripe tells it, and left out elsewhere.
+    """
     previous: Object = {}
     for name, old in before.items():
         new = after.get(name)
         if old == new:
             continue
         if isinstance(old, dict) and isinstance(new, dict) and "object" not in old:
-            previous[name] = {key: old.get(key) for key in {**old, **new} if old.get(key) != new.get(key)}
+            known = {**old, **new} if name == "metadata" else old
+            previous[name] = {key: old.get(key) for key in known if old.get(key) != new.get(key)}
         else:
             previous[name] = old
     return previous

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from . import (
+    accounts,
     balance,
     charges,
     customers,
@@ -84,6 +85,14 @@ OPERATIONS = (
     Operation("GET", "/v1/balance", balance.retrieve),
     Operation("GET", "/v1/balance_transactions", balance.list_transactions),
     Operation("GET", "/v1/balance_transactions/{id}", balance.retrieve_transaction),
+    Operation("POST", "/v1/accounts", accounts.create),
+    Operation("GET", "/v1/accounts", accounts.list_all),
+    Operation("GET", "/v1/accounts/{account}", accounts.retrieve),
+    Operation("POST", "/v1/accounts/{account}", accounts.update),
+    Operation("DELETE", "/v1/accounts/{account}", accounts.delete),
+    Operation("GET", "/v1/accounts/{account}/capabilities", accounts.list_capabilities),
+    Operation("GET", "/v1/accounts/{account}/capabilities/{capability}", accounts.retrieve_capability),
+    Operation("POST", "/v1/accounts/{account}/capabilities/{capability}", accounts.update_capability),
     Operation("GET", "/v1/events", events.list_all),
     Operation("GET", "/v1/events/{id}", events.retrieve),
     Operation("POST", "/v1/webhook_endpoints", webhook_endpoints.create),

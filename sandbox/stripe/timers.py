@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import balance, challenges, charges, refunds
+from . import balance, challenges, charges, onboarding, refunds
 from .transaction import Tx
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ _PLAY: dict[str, Callable[[Tx, str], None]] = {
     "challenge_expires": challenges.expire,
     "refund_arrives": refunds.arrive,
     "refund_bounces": refunds.bounce,
+    "requirements_fall_due": onboarding.fall_due,
 }
 
 

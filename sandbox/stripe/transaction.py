@@ -1,6 +1,7 @@
 """What an endpoint is handed: the power to read and change what the sandbox holds, within one transaction."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from . import events
 from .clock import Clock
@@ -33,6 +34,13 @@ class Tx:
 
     def __post_init__(self) -> None:
         self.now = int(self.clock.now())
+
+    def on(self, account: str) -> Self:
+        """The same change where a connected account's things are kept: what is emitted there tells of it.
+
+        "" is the platform. Raises nothing: whether there is such an account, `accounts.connected` says.
+        """
+        return self if account == self.account else replace(self, account=account)
 
     def fetch(self, object_type: str, object_id: str, *, param: str, status: int = 404) -> Stored:
         """Raises StripeError resource_missing; also for what was deleted, save for customers' tombstones."""

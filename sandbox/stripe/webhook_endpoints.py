@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .config import API_VERSION, WebhookEndpointConfig
-from .errors import bad_parameter
+from .errors import bad_parameter, unsupported
 from .lists import page
 from .objects import Object, merge_metadata, shaped
 from .support import only
@@ -79,6 +79,8 @@ CONNECT_EVENTS = (
 def create(tx: Tx, params: Params) -> Object:
     """The only answer that shows the secret."""
     only(params, "url", "enabled_events", "api_version", "connect", "description", "metadata")
+    if tx.account:
+        raise unsupported("Stripe-Account", what="webhook endpoints of a connected account's own")
     secret = _new_secret(tx)
     body = _new(
         tx,
@@ -174,7 +176,7 @@ def label(endpoint: Stored) -> str:
 
 
 def listening(tx: Tx, event_type: str) -> list[Stored]:
-    """The endpoints that hear an event of this account."""
+    """The endpoints that hear an event of this account: the platform's, those for Connect or the others."""
     return [
         stored
         for stored in tx.store.all_objects("webhook_endpoint")

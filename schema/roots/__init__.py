@@ -9,11 +9,13 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from schema.deposits import Deposit
+from schema.escrow import Escrow, EscrowMove
 from schema.identity import User
 from schema.methods import PaymentMethod
 from schema.nodes import find_node
-from schema.operations import shown
+from schema.operations import find_operation
 from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubscriptions
+from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
 from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscriptions
@@ -22,7 +24,7 @@ from schema.wallets import Transaction, Wallet
 
 
 @strawberry.type(description="Reading. Changes nothing, but that a wallet is made on first use.")
-class Query(PeopleQueries, WalletQueries, DepositQueries, MethodQueries):
+class Query(PeopleQueries, WalletQueries, DepositQueries, EscrowQueries, MethodQueries):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
         return await find_node(info.context, id)
@@ -32,17 +34,16 @@ class Query(PeopleQueries, WalletQueries, DepositQueries, MethodQueries):
         "the viewer is no party to it."
     )
     async def operation(self, info: Info, id: strawberry.ID) -> Operation | None:
-        found = await info.context.find_operation(id)
-        return None if found is None else shown(found)
+        return await find_operation(info.context, id)  # type: ignore[no-any-return]
 
 
 @strawberry.type(description="Changing. Every mutation takes one `input` and answers with a payload.")
-class Mutation(PeopleMutations, WalletMutations, DepositMutations, MethodMutations):
+class Mutation(PeopleMutations, WalletMutations, DepositMutations, EscrowMutations, MethodMutations):
     pass
 
 
 @strawberry.type(description="The state now, then changes; intermediate ones may be merged, the last is not.")
-class Subscription(DepositSubscriptions, WalletSubscriptions):
+class Subscription(DepositSubscriptions, EscrowSubscriptions, WalletSubscriptions):
     pass
 
 
@@ -63,7 +64,7 @@ def make_schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[*ERROR_TYPES, User, Wallet, Transaction, Deposit, PaymentMethod],
+        types=[*ERROR_TYPES, User, Wallet, Transaction, Deposit, Escrow, EscrowMove, PaymentMethod],
         extensions=list(extensions),
         config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -55,6 +55,16 @@ FAULTS = [
     "reset_after_commit",
     "truncate_after_commit",
 ]
+OUTCOMES = ["in_review", "active", "payouts_disabled", "restricted", "rejected", "incomplete"]
+EXPRESS: Any = {
+    "controller": {
+        "fees": {"payer": "application"},
+        "losses": {"payments": "application"},
+        "stripe_dashboard": {"type": "express"},
+    },
+    "country": "US",
+    "capabilities": {"transfers": {"requested": True}},
+}
 TWO_MONTHS_S = 60 * 86_400
 
 
@@ -100,9 +110,11 @@ class Stage:
 
 async def subscription(stage: Stage) -> None:
     """The receiver hears of everything; the endpoints from the start hear of what the product wants."""
-    await stage.server.v1.webhook_endpoints.create_async(
-        {"url": f"{stage.receiver_url}/webhooks/all", "enabled_events": ["*"]}, stage.key
-    )
+    for connect in (False, True):
+        await stage.server.v1.webhook_endpoints.create_async(
+            {"url": f"{stage.receiver_url}/webhooks/all", "enabled_events": ["*"], "connect": connect},
+            stage.key,
+        )
 
 
 async def customers(stage: Stage) -> None:
@@ -294,6 +306,39 @@ async def money(stage: Stage) -> None:
     await v1.balance_transactions.retrieve_async(booked.data[0].id)
 
 
+async def accounts(stage: Stage) -> None:
+    """Made, changed and deleted; and whatever Stripe may make of one."""
+    v1 = stage.server.v1
+    made = await v1.accounts.create_async(EXPRESS, stage.key)
+    abroad: Any = {
+        "country": "PH",
+        "capabilities": {"transfers": {"requested": True}},
+        "tos_acceptance": {"service_agreement": "recipient"},
+    }
+    recipient = await v1.accounts.create_async(abroad, stage.key)
+    await v1.accounts.update_async(
+        made.id,
+        {
+            "email": "ada@example.com",
+            "metadata": {"user_id": "u_1"},
+            "business_profile": {"product_description": "Gardening"},
+            "capabilities": {"card_payments": {"requested": True}},
+            "settings": {"payouts": {"schedule": {"interval": "manual"}}},
+        },
+        stage.key,
+    )
+    for outcome in OUTCOMES:
+        await stage.controls.control(f"/accounts/{made.id}/onboard", {"outcome": outcome})
+        await v1.accounts.retrieve_async(made.id)
+        await v1.accounts.capabilities.list_async(made.id)
+    await v1.accounts.capabilities.retrieve_async(made.id, "transfers", {"expand": ["account"]})
+    await v1.accounts.capabilities.update_async(made.id, "card_payments", {"requested": False}, stage.key)
+    since: Any = {"gte": made.created}
+    await v1.accounts.list_async({"limit": 1, "created": since})
+    await v1.accounts.delete_async(recipient.id)
+    await stage.controls.control(f"/accounts/{made.id}/onboard", {"outcome": "deauthorized"})
+
+
 async def webhook_endpoints(stage: Stage) -> None:
     v1 = stage.server.v1
     endpoint = await v1.webhook_endpoints.create_async(
@@ -373,6 +418,7 @@ SCENES: list[Callable[[Stage], Coroutine[Any, Any, None]]] = [
     events,
     refunds,
     money,
+    accounts,
     webhook_endpoints,
     replays,
     refusals,

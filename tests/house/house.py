@@ -18,11 +18,12 @@ from cryptography.fernet import Fernet
 from starlette.types import Receive, Scope, Send
 from ulid import ULID
 
-from domain import customers, identity, reconciliation
+from domain import customers, identity, ledger, reconciliation
 from domain.changes import Changes
 from domain.gateway import StripeGateway
 from domain.identity import NewPerson, Role
-from domain.ledger import Report
+from domain.kernel.ids import new_id
+from domain.ledger import Account, Kind, NewEntry, Platform, Posting, Report
 from domain.runtime import Runtime
 from jobs import CHORES, Chores, Sweep
 from resolvers.context import Limits
@@ -160,6 +161,21 @@ class House:
         answer = await admin.data(query, {"input": {"email": email, "password": "correct horse"}})
         admin.take(answer["signIn"]["session"])
         return admin
+
+    async def funded(self, person: Person, *, usd: int) -> Person:
+        """The person, with `usd` cents more at once: an adjustment, of which Stripe knows nothing."""
+        wallet = await ledger.open_wallet(person.id, "USD")
+        adjustment = new_id("adj")
+        entry = NewEntry(
+            ref=f"adjustment:{adjustment}:posted",
+            kind=Kind.ADJUSTMENT,
+            currency="USD",
+            postings=[Posting(Account.platform(Platform.ADJUSTMENTS), Account.available(wallet.id), usd)],
+            operation=adjustment,
+            actor="admin",
+        )
+        await self.runtime.database.transact(lambda tx: ledger.post(tx, entry))
+        return person
 
     # ------------------------------------------------------------------ what happens
 
@@ -404,7 +420,7 @@ class House:
         await self.until(self._answered_everybody)
         await self.empty_redis()
         # First what handlers and the sweep start from: one that is still at it finds nothing to do any more.
-        for name in ("webhook_events", "deposits"):
+        for name in ("webhook_events", "deposits", "escrows"):
             await self.collection(name).delete_many({})
         names = await self.runtime.database.mongo.list_collection_names()
         # But for the rows that put off the chores: while they were gone, the worker would begin.

@@ -48,6 +48,33 @@ mutation {
   }
 }
 """
+ESCROW_FIELDS = """
+    id state status jobId customer { id } contractor { id displayName }
+    price { amount currency } platformFee { amount } serviceFee { amount } charged { amount }
+    payout { amount } released { amount } refunded { amount }
+    moves { id kind amount { amount } net { amount } actor reason at }
+    waitingFor { code message until } expiresAt createdAt updatedAt history { status actor reason at }
+"""
+ESCROW_MUTATION = f"""
+mutation ($input: %sInput!) {{
+  payload: %s(input: $input) {{
+    escrow {{ {ESCROW_FIELDS} }}
+    idempotency {{ replayed firstSeenAt }}
+    userErrors {{
+      __typename code message path
+      ... on IdempotencyError {{ conflictingFields }}
+      ... on InsufficientFundsError {{ available {{ amount }} required {{ amount }} }}
+    }}
+  }}
+}}
+"""
+# The mutations that have an input of their own; the others take EscrowInput.
+ESCROW_INPUTS = {
+    "createEscrow": "CreateEscrow",
+    "releaseEscrow": "ReleaseEscrow",
+    "refundEscrow": "RefundEscrow",
+    "resolveEscrow": "ResolveEscrow",
+}
 SIGN_UP = """
 mutation ($input: SignUpInput!) {
   signUp(input: $input) {
@@ -160,6 +187,64 @@ class Person:
         payload: dict[str, Any] = (await self.data(CREATE_SETUP_INTENT))["createSetupIntent"]
         return payload
 
+    async def create_escrow(
+        self, contractor: "Person", price: int, *, key: str | None = None, **more: Any
+    ) -> dict[str, Any]:
+        """The whole payload of createEscrow."""
+        command = {"jobId": "job", "contractorId": contractor.id, "price": price, **more}
+        return await self.ask_of_escrow("createEscrow", idempotencyKey=key or str(ULID()), **command)
+
+    async def hires(self, contractor: "Person", *, usd: int, accepted: bool = True) -> dict[str, Any]:
+        """An escrow of `usd` cents, which the contractor has accepted, or not yet."""
+        payload = await self.create_escrow(contractor, usd)
+        if accepted:
+            payload = await contractor.accept_escrow(payload["escrow"])
+        assert payload["userErrors"] == []
+        escrow: dict[str, Any] = payload["escrow"]
+        return escrow
+
+    async def escrow(self, escrow_id: str) -> dict[str, Any] | None:
+        query = f"query ($id: ID!) {{ escrow(id: $id) {{ {ESCROW_FIELDS} }} }}"
+        escrow: dict[str, Any] | None = (await self.data(query, {"id": escrow_id}))["escrow"]
+        return escrow
+
+    async def accept_escrow(self, escrow: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """The whole payload of acceptEscrow; likewise below."""
+        return await self.ask_of_escrow("acceptEscrow", id=escrow["id"], **more)
+
+    async def reject_escrow(self, escrow: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return await self.ask_of_escrow("rejectEscrow", id=escrow["id"], **more)
+
+    async def cancel_escrow(self, escrow: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return await self.ask_of_escrow("cancelEscrow", id=escrow["id"], **more)
+
+    async def dispute_escrow(self, escrow: dict[str, Any], reason: str = "not done.") -> dict[str, Any]:
+        return await self.ask_of_escrow("disputeEscrow", id=escrow["id"], reason=reason)
+
+    async def release_escrow(
+        self, escrow: dict[str, Any], amount: int | None = None, *, key: str | None = None
+    ) -> dict[str, Any]:
+        command = {"id": escrow["id"], "amount": amount, "idempotencyKey": key or str(ULID())}
+        return await self.ask_of_escrow("releaseEscrow", **command)
+
+    async def refund_escrow(
+        self, escrow: dict[str, Any], amount: int | None = None, *, key: str | None = None, **more: Any
+    ) -> dict[str, Any]:
+        command = {"id": escrow["id"], "amount": amount, "idempotencyKey": key or str(ULID()), **more}
+        return await self.ask_of_escrow("refundEscrow", **command)
+
+    async def resolve_escrow(
+        self, escrow: dict[str, Any], release: int, *, key: str | None = None, reason: str = "half done."
+    ) -> dict[str, Any]:
+        command = {"id": escrow["id"], "releaseAmount": release, "reason": reason}
+        return await self.ask_of_escrow("resolveEscrow", idempotencyKey=key or str(ULID()), **command)
+
+    async def ask_of_escrow(self, mutation: str, **command: Any) -> dict[str, Any]:
+        """The whole payload of one of escrow's mutations."""
+        query = ESCROW_MUTATION % (ESCROW_INPUTS.get(mutation, "Escrow"), mutation)
+        payload: dict[str, Any] = (await self.data(query, {"input": command}))["payload"]
+        return payload
+
     async def _change_card(self, mutation: str, card_id: str) -> dict[str, Any]:
         payload: dict[str, Any] = (await self.data(CARD_MUTATION % mutation, {"input": {"id": card_id}}))[
             "payload"
@@ -170,6 +255,11 @@ class Person:
         query = "query ($currency: CurrencyCode!) { wallet(currency: $currency) { available { amount } } }"
         wallet = (await self.data(query, {"currency": currency}))["wallet"]
         return int(wallet["available"]["amount"])
+
+    async def in_escrow(self, currency: str = "USD") -> int:
+        query = "query ($currency: CurrencyCode!) { wallet(currency: $currency) { inEscrow { amount } } }"
+        wallet = (await self.data(query, {"currency": currency}))["wallet"]
+        return int(wallet["inEscrow"]["amount"])
 
     @asynccontextmanager
     async def subscribe(

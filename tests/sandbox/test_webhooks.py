@@ -203,7 +203,7 @@ async def test_a_share_is_dropped_and_a_share_is_corrupt(sandbox: Running, recei
 
     assert 5 < outcomes.count("dropped") < 35
     arrived = [believed(delivery, PLATFORM_SECRET) for delivery in receiver.deliveries]
-    assert len(arrived) == 40 - outcomes.count("dropped")
+    assert len(arrived) == len(outcomes) - outcomes.count("dropped")
     assert {True, False} == set(arrived)
     undelivered = await sandbox.stripe.v1.events.list_async({"delivery_success": False, "limit": 100})
     assert len(undelivered.data) == outcomes.count("dropped")
