@@ -22,7 +22,7 @@ class Noun:
 
 NOUNS: Final[Mapping[str, Noun]] = {
     "dep": Noun(deposits.find_many),
-    "esc": Noun(escrow.find_many, lambda job: {job.owner, job.contractor}),
+    "esc": Noun(escrow.find_many, lambda operation: {operation.owner, operation.contractor}),
 }
 
 

@@ -6,7 +6,6 @@ from typing import Any, Final
 import strawberry
 
 from domain.kernel.search import Search
-from resolvers.context import Context
 from resolvers.operations import AnyOperation, prefix_of
 from schema.deposits import Deposit
 from schema.escrow import Escrow
@@ -21,12 +20,6 @@ SHAPES: Final[Mapping[str, Callable[[Any], Node]]] = {
 def shown(operation: AnyOperation) -> Any:
     """As its noun shows it: a Node, and an Operation."""
     return SHAPES[prefix_of(operation.id)](operation)
-
-
-async def find_operation(context: Context, operation_id: str) -> Any:
-    """One of any kind, as `shown`; None when it is not there, or not for this viewer."""
-    operation = await context.find_operation(operation_id)
-    return None if operation is None else shown(operation)
 
 
 @strawberry.input(description="Which operations to show; what is left out does not narrow.")

@@ -13,7 +13,7 @@ from schema.escrow import Escrow, EscrowMove
 from schema.identity import User
 from schema.methods import PaymentMethod
 from schema.nodes import find_node
-from schema.operations import find_operation
+from schema.operations import shown
 from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubscriptions
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.methods import MethodMutations, MethodQueries
@@ -34,7 +34,8 @@ class Query(PeopleQueries, WalletQueries, DepositQueries, EscrowQueries, MethodQ
         "the viewer is no party to it."
     )
     async def operation(self, info: Info, id: strawberry.ID) -> Operation | None:
-        return await find_operation(info.context, id)  # type: ignore[no-any-return]
+        found = await info.context.find_operation(id)
+        return None if found is None else shown(found)
 
 
 @strawberry.type(description="Changing. Every mutation takes one `input` and answers with a payload.")
