@@ -1,6 +1,7 @@
 """The three roots, put together of each noun's own: a field is a call of a resolver, refusals are data."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import strawberry
 from graphql import GraphQLError
