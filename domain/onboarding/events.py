@@ -6,12 +6,10 @@ One of them is more, for what it says cannot be read any more: account.applicati
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from domain import gateway, inbox
 from domain.inbox import WebhookEvent
-from domain.kernel.alerts import alert
 from domain.kernel.database import Tx
 from domain.kernel.operations import Actor
 from domain.onboarding import facts, reads
@@ -77,11 +75,7 @@ async def _not_found(tx: Tx, event: WebhookEvent, fact: AccountFact) -> str:
         # Another system may keep its own accounts on this platform.
         return "not ours"
     # It says that it is ours, and we either do not know it or have another in its place.
-    await inbox.record_unmatched(tx, event)
-    tx.after_commit.append(
-        partial(alert, "UNMATCHED_EVENT", event_id=event.id, event_type=event.type, object=fact.stripe_id)
-    )
-    return "UNMATCHED"
+    return await inbox.record_unmatched(tx, event)
 
 
 async def _is_disconnected(stripe_id: str) -> bool:

@@ -85,7 +85,8 @@ class ConnectPages:
         if found is None or account is None:
             return not_found()
         if not links.lasts(found, now=self._sandbox.clock.now()):
-            return RedirectResponse(found.private["refresh_url"], 303)
+            onward = "return_url" if "ended" in found.private else "refresh_url"
+            return RedirectResponse(found.private[onward], 303)
         if request.method == "GET":
             return _onboarding_form(account, found.private["return_url"])
         if outcome not in _offered(account):
@@ -156,7 +157,11 @@ def _onboarding_form(account: Object, return_url: str, *, status: int = 200) -> 
 
 def _dashboard(account: Object, held: Object, payouts: list[Object], *, status: int) -> Response:
     banks = [
-        Choice(bank.number, f"···· {bank.last4}", bank.failure_code or "payouts arrive")
+        Choice(
+            bank.number,
+            f"Pay out to ···· {bank.last4}",
+            (bank.failure_code or "payouts arrive").replace("_", " "),
+        )
         for bank in external_accounts.TEST_BANKS
     ]
     current = account["external_accounts"]["data"]
@@ -171,7 +176,10 @@ def _dashboard(account: Object, held: Object, payouts: list[Object], *, status: 
         if payouts
         else paragraph("None so far."),
         subheading("Bank account"),
-        *[paragraph(f"···· {bank['last4']} · {bank['currency']} · {bank['status']}") for bank in current],
+        *[
+            paragraph(f"···· {bank['last4']} · {bank['currency'].upper()} · {bank['status']}")
+            for bank in current
+        ],
         buttons("bank", banks),
         footer(f"{account['id']} · {account['country']}"),
         status=status,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .objects import Object, shaped
+from .standing import kind_of
 
 if TYPE_CHECKING:
     from .store import Stored
@@ -82,7 +83,7 @@ def _new(tx: Tx, account: Object, bank: TestBank) -> Object:
             "id": tx.ids.new("ba_"),
             "object": "bank_account",
             "account": account["id"],
-            "account_holder_type": "company" if account["business_type"] == "company" else "individual",
+            "account_holder_type": kind_of(account),
             "available_payout_methods": ["standard"],
             "bank_name": "STRIPE TEST BANK",
             "country": account["country"],

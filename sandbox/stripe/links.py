@@ -52,4 +52,5 @@ def lasts(link: Stored, *, now: float) -> bool:
 
 
 def end_session(tx: Tx, link: Stored) -> None:
-    tx.store.update_private(link.body["id"], link.private | {"until": tx.now})
+    """It did what it was for."""
+    tx.store.update_private(link.body["id"], link.private | {"until": tx.now, "ended": True})

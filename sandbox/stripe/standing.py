@@ -127,10 +127,11 @@ _NOTHING_ASKED: Object = {
 
 def identity_document(account: Object) -> str:
     """What Stripe asks for when it doubts who somebody is."""
-    return f"{_kind(account)}.verification.document"
+    return f"{kind_of(account)}.verification.document"
 
 
-def _kind(account: Object) -> str:
+def kind_of(account: Object) -> str:
+    """Whose account it is; a person's own until something else is said."""
     return "individual" if account["business_type"] in {None, "individual"} else "company"
 
 
@@ -200,7 +201,7 @@ def _capability_requirements(account: Object, standing: Standing, *, requested: 
 
 def _at_first(account: Object, standing: Standing) -> list[str]:
     """What a person is asked for who has not told Stripe anything yet."""
-    names = {*_ABOUT_EVERYBODY, *_ABOUT_THE_BUSINESS[_kind(account)]}
+    names = {*_ABOUT_EVERYBODY, *_ABOUT_THE_BUSINESS[kind_of(account)]}
     if account["business_type"] is None:
         names.add("business_type")
     if "card_payments" in standing.requested:

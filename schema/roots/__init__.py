@@ -1,6 +1,7 @@
 """The three roots, put together of each noun's own: a field is a call of a resolver, refusals are data."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import strawberry
 from graphql import GraphQLError
@@ -9,12 +10,11 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from schema.connect import ConnectAccount
-from schema.deposits import Deposit
-from schema.escrow import Escrow, EscrowMove
+from schema.escrow import EscrowMove
 from schema.identity import User
 from schema.methods import PaymentMethod
 from schema.nodes import find_node
-from schema.operations import shown
+from schema.operations import SHAPES, shown
 from schema.roots.connect import ConnectMutations, ConnectQueries, ConnectSubscriptions
 from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubscriptions
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
@@ -24,7 +24,6 @@ from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscript
 from schema.roots.withdrawals import WithdrawalMutations, WithdrawalQueries, WithdrawalSubscriptions
 from schema.shared import ERROR_TYPES, SCALARS, Info, Node, Operation
 from schema.wallets import Transaction, Wallet
-from schema.withdrawals import Withdrawal
 
 
 @strawberry.type(description="Reading. Changes nothing, but that a wallet is made on first use.")
@@ -33,9 +32,9 @@ class Query(
     WalletQueries,
     DepositQueries,
     EscrowQueries,
+    ConnectQueries,
     WithdrawalQueries,
     MethodQueries,
-    ConnectQueries,
 ):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
@@ -56,9 +55,9 @@ class Mutation(
     WalletMutations,
     DepositMutations,
     EscrowMutations,
+    ConnectMutations,
     WithdrawalMutations,
     MethodMutations,
-    ConnectMutations,
 ):
     pass
 
@@ -67,9 +66,9 @@ class Mutation(
 class Subscription(
     DepositSubscriptions,
     EscrowSubscriptions,
+    ConnectSubscriptions,
     WithdrawalSubscriptions,
     WalletSubscriptions,
-    ConnectSubscriptions,
 ):
     pass
 
@@ -83,6 +82,10 @@ class Schema(strawberry.Schema):
         pass
 
 
+# What only `node`, or an interface, leads to.
+_NODES: Final = (*SHAPES.values(), EscrowMove, PaymentMethod, ConnectAccount, User, Wallet, Transaction)
+
+
 def make_schema(
     extensions: Sequence[type[SchemaExtension] | Callable[[], SchemaExtension]] = (),
 ) -> strawberry.Schema:
@@ -91,18 +94,7 @@ def make_schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[
-            *ERROR_TYPES,
-            User,
-            Wallet,
-            Transaction,
-            Deposit,
-            Escrow,
-            Withdrawal,
-            EscrowMove,
-            PaymentMethod,
-            ConnectAccount,
-        ],
+        types=[*ERROR_TYPES, *_NODES],
         extensions=list(extensions),
         config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -56,6 +56,7 @@ from tests.house.sandbox import (
 RECHECK = timedelta(minutes=1)
 NEVER = timedelta(days=36_500)
 WAIT_S_MAX = 20.0
+GRACE_S = 5
 POLL_S = 0.02
 
 
@@ -118,7 +119,13 @@ class House:
         app, _ = create_app(house.settings, now=house.clock)
         house.deliveries = DeliveryRecorder(app)
         config = uvicorn.Config(
-            house._serve, interface="asgi3", log_config=None, access_log=False, proxy_headers=False
+            house._serve,
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            # What a failed test has left open must not keep the house from closing.
+            timeout_graceful_shutdown=GRACE_S,
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([bound]))
@@ -197,6 +204,15 @@ class House:
             await self._worker
             self._worker = None
 
+    @asynccontextmanager
+    async def worker_away(self) -> AsyncIterator[None]:
+        """Nothing is sent, handled or swept but by the test itself."""
+        await self.stop_worker()
+        try:
+            yield
+        finally:
+            await self.start_worker()
+
     async def kill_worker(self) -> None:
         """Its tasks are cancelled wherever they are, the jobs that arq runs included: none may finish."""
         for task in asyncio.all_tasks():
@@ -271,6 +287,18 @@ class House:
 
         async def reached() -> dict[str, Any] | None:
             present = await person.deposit(deposit["id"])
+            return present if present["status"] in statuses else None
+
+        present: dict[str, Any] = await self.until(reached)
+        return present
+
+    async def withdrawal_reaches(
+        self, person: Person, withdrawal: dict[str, Any], *statuses: str
+    ) -> dict[str, Any]:
+        """The withdrawal once it is in one of `statuses`."""
+
+        async def reached() -> dict[str, Any] | None:
+            present = await person.withdrawal(withdrawal["id"])
             return present if present["status"] in statuses else None
 
         present: dict[str, Any] = await self.until(reached)
@@ -443,7 +471,7 @@ class House:
         await self.until(self._answered_everybody)
         await self.empty_redis()
         # First what handlers and the sweep start from: one that is still at it finds nothing to do any more.
-        for name in ("webhook_events", "deposits", "escrows", "connect_accounts"):
+        for name in ("webhook_events", "deposits", "escrows", "connect_accounts", "withdrawals"):
             await self.collection(name).delete_many({})
         names = await self.runtime.database.mongo.list_collection_names()
         # But for the rows that put off the chores: while they were gone, the worker would begin.

@@ -367,7 +367,7 @@ async def test_the_controller_says_what_kind_it_is(sandbox: Running, controller:
         ({"tos_acceptance": {"service_agreement": "recipient"}}, None, "tos_acceptance[service_agreement]"),
         ({"tos_acceptance": {"service_agreement": "none"}}, None, "tos_acceptance[service_agreement]"),
         ({"email": "ada"}, "email_invalid", "email"),
-        ({"default_currency": "xxx"}, None, "currency"),
+        ({"default_currency": "xxx"}, None, "default_currency"),
         ({"colour": "red"}, "parameter_unknown", "colour"),
         ({"business_type": "magic"}, None, "business_type"),
         ({"capabilities": {"treasury": {"requested": True}}}, "sandbox_unsupported", "treasury"),

@@ -114,12 +114,12 @@ async def test_onboarding_ends_with_an_answer_or_after_an_hour(sandbox: Running,
     receiver.forget()
     await sandbox.control("/clock", advance_seconds=HOUR_S)
 
-    for page in (done, slow):
+    for page, onward in ((done, RETURN), (slow, REFRESH)):
         for answer in (
             await sandbox.http.get(page),
             await sandbox.http.post(page, data={"outcome": "rejected"}),
         ):
-            assert (answer.status_code, answer.headers["location"]) == (303, REFRESH)
+            assert (answer.status_code, answer.headers["location"]) == (303, onward)
 
     assert await told(sandbox, receiver) == []
 
@@ -170,7 +170,7 @@ async def test_the_dashboard_shows_balance_payouts_and_bank(sandbox: Running) ->
     assert is_plain(shown)
     assert "<dt>Available</dt><dd>48.25 USD</dd>" in shown.text
     assert "None so far." in shown.text
-    assert "···· 6789 · usd · new" in shown.text
+    assert "···· 6789 · USD · new" in shown.text
     assert "Nothing is due. Payouts are on." in shown.text
 
 
@@ -185,7 +185,7 @@ async def test_another_bank_account_is_chosen(sandbox: Running, receiver: Receiv
     answer = await sandbox.http.post(page, data={"bank": "000111111116"})
 
     assert (answer.status_code, answer.headers["location"]) == (303, page)
-    assert "···· 1116 · usd · new" in (await sandbox.http.get(page)).text
+    assert "···· 1116 · USD · new" in (await sandbox.http.get(page)).text
     after = (await sandbox.stripe.v1.accounts.retrieve_async(made.id)).to_dict()
     [bank] = after["external_accounts"]["data"]
     assert bank["last4"] == "1116"
