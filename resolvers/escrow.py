@@ -19,6 +19,7 @@ from domain.escrow import (
 from domain.identity import Role
 from domain.kernel.operations import Blocker
 from domain.kernel.pages import Page, PageRequest
+from domain.kernel.search import Search
 from resolvers.context import Context
 from resolvers.watching import follow
 
@@ -90,6 +91,19 @@ async def page_of(
     """Of a person who was handed to the viewer before."""
     context.require()
     return await escrow.page_of(person, request, side=side, statuses=statuses, job_id=job_id)
+
+
+async def page(
+    context: Context,
+    request: PageRequest,
+    search: Search,
+    *,
+    statuses: Sequence[EscrowStatus] | None,
+    job_id: str | None,
+) -> Page[Escrow]:
+    """Everybody's. Raises Unauthenticated, Forbidden (not an admin)."""
+    context.require(Role.ADMIN)
+    return await escrow.page(request, search, statuses=statuses, job_id=job_id)
 
 
 async def moves_of(context: Context, escrow_id: str) -> list[EscrowMove]:

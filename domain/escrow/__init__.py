@@ -21,6 +21,7 @@ from domain.escrow.reads import (
     find_move,
     locked,
     moves_of,
+    page,
     page_of,
     waiting_for,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "locked",
     "locked_of",
     "moves_of",
+    "page",
     "page_of",
     "refund",
     "reject",

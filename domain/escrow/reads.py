@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from pymongo.asynchronous.client_session import AsyncClientSession
 
@@ -13,6 +13,7 @@ from domain.escrow.states import SETTLED, EscrowStatus
 from domain.kernel.database import Tx, parse
 from domain.kernel.operations import Blocker
 from domain.kernel.pages import Page, PageRequest, newest_first
+from domain.kernel.search import Search
 
 _OPEN = [status.value for status in EscrowStatus if status not in SETTLED]
 
@@ -22,6 +23,10 @@ class EscrowSide(StrEnum):
 
     CUSTOMER = "CUSTOMER"
     CONTRACTOR = "CONTRACTOR"
+
+
+_PARTY: Final = {EscrowSide.CUSTOMER: "owner", EscrowSide.CONTRACTOR: "contractor"}
+_PARTIES: Final = tuple(_PARTY.values())
 
 
 async def find(escrow_id: str) -> Escrow | None:
@@ -65,23 +70,26 @@ async def page_of(
     job_id: str | None = None,
 ) -> Page[Escrow]:
     """The person's escrows on either side or on one, or (None) everybody's; newest first. Cursors are ids."""
-    criteria: dict[str, Any] = {} if person is None else _of_party(person, side)
+    return await page(request, Search(person=person), side=side, statuses=statuses, job_id=job_id)
+
+
+async def page(
+    request: PageRequest,
+    search: Search,
+    *,
+    side: EscrowSide | None = None,
+    statuses: Sequence[EscrowStatus] | None = None,
+    job_id: str | None = None,
+) -> Page[Escrow]:
+    """What `search` finds, its person on either side or on one; newest first. Cursors are ids."""
+    people = _PARTIES if side is None else (_PARTY[side],)
+    criteria = search.criteria("esc", people=people, amount="price")
     if statuses is not None:
         criteria["status"] = {"$in": [status.value for status in statuses]}
     if job_id is not None:
         criteria["job_id"] = job_id
     page = await newest_first(Escrow.get_pymongo_collection(), criteria, request)
     return Page([parse(Escrow, row) for row in page.items], page.has_next_page, page.has_previous_page)
-
-
-def _of_party(person: str, side: EscrowSide | None) -> dict[str, Any]:
-    match side:
-        case EscrowSide.CUSTOMER:
-            return {"owner": person}
-        case EscrowSide.CONTRACTOR:
-            return {"contractor": person}
-        case None:
-            return {"$or": [{"owner": person}, {"contractor": person}]}
 
 
 async def locked(owner: str, currency: str) -> int:

@@ -206,7 +206,7 @@ def _new(tx: Tx, policy: Policy, command: CreateEscrow, key: IdempotencyKey, wal
     terms = _terms(policy, command)
     expires_at = tx.now + policy.escrow_expiry
     return Escrow(
-        id=new_id("esc"),
+        id=new_id("esc", at=tx.now),
         owner=wallet.owner,
         wallet=wallet.id,
         contractor=command.contractor_id,

@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 import strawberry
 
 import resolvers.escrow
+from domain.escrow import EscrowStatus
+from domain.kernel.pages import PageRequest
+from domain.kernel.search import Search
 from schema.escrow import (
     CreateEscrowInput,
     Escrow,
@@ -14,7 +17,8 @@ from schema.escrow import (
     ReleaseEscrowInput,
     ResolveEscrowInput,
 )
-from schema.shared import Info, answered
+from schema.operations import OperationFilter
+from schema.shared import Connection, Info, answered
 
 
 @strawberry.type
@@ -23,6 +27,26 @@ class EscrowQueries:
     async def escrow(self, info: Info, id: strawberry.ID) -> Escrow | None:
         escrow = await resolvers.escrow.find(info.context, id)
         return None if escrow is None else Escrow.of(escrow)
+
+    @strawberry.field(
+        description="ADMIN. Everybody's escrows, newest first. The filter's person is either party, its "
+        "amounts are prices."
+    )
+    async def escrows(
+        self,
+        info: Info,
+        status: list[EscrowStatus] | None = None,
+        job_id: str | None = None,
+        filter: OperationFilter | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Escrow]:
+        request = PageRequest.of(first, after, last, before)
+        search = Search() if filter is None else filter.to_search()
+        page = await resolvers.escrow.page(info.context, request, search, statuses=status, job_id=job_id)
+        return Connection[Escrow].of(page, Escrow.of)
 
 
 @strawberry.type
