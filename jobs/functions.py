@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from arq.worker import Function, func
 
-from domain import dispatch
+from domain import dispatch, withdrawals
 from domain.runtime import Runtime
 
 
@@ -13,4 +13,12 @@ async def _handle_event(ctx: dict[str, Any], event_id: str) -> None:
     await dispatch.handle(runtime, event_id)
 
 
-FUNCTIONS: Final[tuple[Function, ...]] = (func(_handle_event, name=dispatch.HANDLE_EVENT),)
+async def _send_withdrawal(ctx: dict[str, Any], withdrawal_id: str) -> None:
+    runtime: Runtime = ctx["runtime"]
+    await withdrawals.go_on(runtime, withdrawal_id)
+
+
+FUNCTIONS: Final[tuple[Function, ...]] = (
+    func(_handle_event, name=dispatch.HANDLE_EVENT),
+    func(_send_withdrawal, name=withdrawals.SEND),
+)

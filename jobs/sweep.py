@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from pydantic import ValidationError
 from ulid import ULID
 
-from domain import deposits, dispatch, escrow, inbox
+from domain import deposits, dispatch, escrow, inbox, onboarding, withdrawals
 from domain.kernel import lease
 from domain.runtime import Runtime
 
@@ -32,7 +32,9 @@ class Due:
 DUE: Final = (
     Due("webhook_event", inbox.claim_next, dispatch.handle_claimed),
     Due("deposit", deposits.claim_next, deposits.look_again),
+    Due("connect_account", onboarding.claim_next, onboarding.look_again),
     Due("escrow", escrow.claim_next, escrow.expire),
+    Due("withdrawal", withdrawals.claim_next, withdrawals.look_again),
 )
 
 

@@ -43,6 +43,7 @@ class Limits:
 
     deposits: Budget
     withdrawals: Budget
+    connect_accounts: Budget
     sign_in: Budget
 
 

@@ -13,9 +13,9 @@ from domain.deposits import (
     ResolveDeposit,
     ReviewOutcome,
 )
+from domain.kernel.operations import Blocker
 from schema.shared import (
     URL,
-    Blocker,
     CurrencyCode,
     DateTime,
     Failure,
@@ -89,13 +89,15 @@ class Deposit(Node, Operation):
         url = resolvers.deposits.next_action_url(info.context, self.document)
         return None if url is None else URL(url)
 
+    async def blocker(self, _info: Info) -> Blocker | None:
+        return deposits.waiting_for(self.document)
+
     @classmethod
     def of(cls, document: deposits.Deposit) -> "Deposit":
         return cls(
             id=strawberry.ID(document.id),
             document=document,
             state=document.status.value,
-            waiting_for=_waiting_for(document),
             created_at=document.created_at,
             updated_at=document.updated_at,
             history=[StatusChange.of(change) for change in document.history],
@@ -107,11 +109,6 @@ class Deposit(Node, Operation):
             expires_at=document.expires_at if document.is_open else None,
             receipts=[DepositReceipt.of(receipt) for receipt in document.receipts],
         )
-
-
-def _waiting_for(document: deposits.Deposit) -> Blocker | None:
-    waiting = deposits.waiting_for(document)
-    return None if waiting is None else Blocker.of(waiting)
 
 
 @strawberry.input(description="A deposit to be made.")

@@ -14,9 +14,9 @@ from domain.escrow import (
     ReleaseEscrow,
     ResolveEscrow,
 )
+from domain.kernel.operations import Blocker
 from schema.shared import (
     USD,
-    Blocker,
     CurrencyCode,
     DateTime,
     Idempotency,
@@ -70,17 +70,9 @@ class EscrowMove(Node):
         )
 
 
-async def _waiting_for(root: strawberry.Parent["Escrow"], info: Info) -> Blocker | None:
-    waiting = await resolvers.escrow.waiting_for(info.context, root.document)
-    return None if waiting is None else Blocker.of(waiting)
-
-
 @strawberry.type(description="A job's money: the customer's, locked until it is released or refunded.")
 class Escrow(Node, Operation):
     document: strawberry.Private[escrow.Escrow]
-    waiting_for: Blocker | None = strawberry.field(
-        resolver=_waiting_for, description="Why it does not move now; null once it is settled."
-    )
     job_id: str = strawberry.field(description="The marketplace's own reference.")
     customer: Party = strawberry.field(description="Who pays.")
     contractor: Party = strawberry.field(description="Who does the job.")
@@ -99,6 +91,9 @@ class Escrow(Node, Operation):
     @strawberry.field(description="Its releases and refunds, oldest first.")
     async def moves(self, info: Info) -> list[EscrowMove]:
         return [EscrowMove.of(move) for move in await resolvers.escrow.moves_of(info.context, self.id)]
+
+    async def blocker(self, info: Info) -> Blocker | None:
+        return await resolvers.escrow.waiting_for(info.context, self.document)
 
     @classmethod
     def of(cls, document: escrow.Escrow) -> "Escrow":

@@ -7,14 +7,17 @@ import strawberry
 import resolvers.deposits
 import resolvers.escrow
 import resolvers.identity
+import resolvers.withdrawals
 from domain import identity
 from domain.deposits import DepositStatus
 from domain.escrow import EscrowSide, EscrowStatus
 from domain.identity import NewPerson, RefreshSession, Role, SignedIn, SignIn, SignOut
 from domain.kernel.pages import PageRequest
+from domain.withdrawals import WithdrawalStatus
 from schema.deposits import Deposit
 from schema.escrow import Escrow
 from schema.shared import Connection, DateTime, Info, Node, UserError
+from schema.withdrawals import Withdrawal
 
 strawberry.enum(Role, description="What a person may do. ADMIN is granted, never chosen at sign-up.")
 
@@ -64,6 +67,20 @@ class User(Node):
             info.context, self.id, request, side=as_, statuses=status, job_id=job_id
         )
         return Connection[Escrow].of(page, Escrow.of)
+
+    @strawberry.field(description="The person's withdrawals, newest first.")
+    async def withdrawals(
+        self,
+        info: Info,
+        status: list[WithdrawalStatus] | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Withdrawal]:
+        request = PageRequest.of(first, after, last, before)
+        page = await resolvers.withdrawals.page_of(info.context, self.id, request, statuses=status)
+        return Connection[Withdrawal].of(page, Withdrawal.of)
 
     @classmethod
     def of(cls, document: identity.User) -> "User":

@@ -6,8 +6,10 @@ from typing import Any, Final
 import resolvers.escrow
 import resolvers.identity
 import resolvers.methods
+import resolvers.onboarding
 import resolvers.wallets
 from resolvers.context import Context
+from schema.connect import ConnectAccount
 from schema.escrow import EscrowMove
 from schema.identity import User
 from schema.methods import PaymentMethod
@@ -39,5 +41,6 @@ _NOUNS: Final[Mapping[str, tuple[Callable[[Context, str], Awaitable[Any]], Calla
     "wal": (resolvers.wallets.find, Wallet.of),
     "stl": (_line, lambda transaction: transaction),
     "pmt": (resolvers.methods.find, PaymentMethod.of),
+    "cac": (resolvers.onboarding.find, ConnectAccount.of),
     "esm": (resolvers.escrow.find_move, EscrowMove.of),
 }

@@ -1,6 +1,5 @@
 """Operations as an interface: the shape of each noun's, by the prefix of their ids."""
 
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import strawberry
@@ -9,17 +8,16 @@ from domain.kernel.search import Search
 from resolvers.operations import AnyOperation, prefix_of
 from schema.deposits import Deposit
 from schema.escrow import Escrow
-from schema.shared import CurrencyCode, DateTime, MinorUnits, Node
+from schema.shared import CurrencyCode, DateTime, MinorUnits
+from schema.withdrawals import Withdrawal
 
-SHAPES: Final[Mapping[str, Callable[[Any], Node]]] = {
-    "dep": Deposit.of,
-    "esc": Escrow.of,
-}
+SHAPES: Final = {"dep": Deposit, "esc": Escrow, "wdr": Withdrawal}
 
 
 def shown(operation: AnyOperation) -> Any:
     """As its noun shows it: a Node, and an Operation."""
-    return SHAPES[prefix_of(operation.id)](operation)
+    shape: Any = SHAPES[prefix_of(operation.id)]
+    return shape.of(operation)
 
 
 @strawberry.input(description="Which operations to show; what is left out does not narrow.")

@@ -255,10 +255,18 @@ class Blocker:
 class Operation:
     id: strawberry.ID = strawberry.field(description="Prefixed and opaque.")
     state: str = strawberry.field(description="The concrete type's status, as text.")
-    waiting_for: Blocker | None = strawberry.field(description="Why it does not move now; null when it does.")
     created_at: DateTime = strawberry.field(description="When it was made.")
     updated_at: DateTime = strawberry.field(description="When it last changed.")
     history: list[StatusChange] = strawberry.field(description="Every state that it was in, oldest first.")
+
+    @strawberry.field(description="Why it does not move now, and until when; null when it does.")
+    async def waiting_for(self, info: Info) -> Blocker | None:
+        blocker = await self.blocker(info)
+        return None if blocker is None else Blocker.of(blocker)
+
+    async def blocker(self, info: Info) -> operations.Blocker | None:
+        """Each noun's own; it may have to look up what is missing."""
+        raise NotImplementedError
 
 
 # ------------------------------------------------------------------ pages

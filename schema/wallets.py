@@ -3,13 +3,26 @@
 import strawberry
 
 import resolvers.wallets
+import resolvers.withdrawals
 from domain import ledger
 from domain.kernel.database import Row
 from domain.kernel.pages import PageRequest
 from domain.ledger import FreezeCause, Kind, WalletDecision
 from resolvers.wallets import StatementFilter
 from schema.operations import shown
-from schema.shared import Connection, CurrencyCode, DateTime, Info, Money, Node, Operation, Party, UserError
+from schema.shared import (
+    Blocker,
+    Connection,
+    CurrencyCode,
+    DateTime,
+    Info,
+    MinorUnits,
+    Money,
+    Node,
+    Operation,
+    Party,
+    UserError,
+)
 
 strawberry.enum(
     Kind, name="TransactionKind", description="What a statement line is about. More may be added."
@@ -161,6 +174,13 @@ class Wallet(Node):
     @strawberry.field(description="This owner's money locked in escrow, fees included.")
     async def in_escrow(self) -> Money:
         return Money.of(await resolvers.wallets.in_escrow(self.document), self.currency)
+
+    @strawberry.field(
+        description="Why a withdrawal of this amount would be refused or wait now; empty when it would go."
+    )
+    async def withdrawal_blockers(self, info: Info, amount: MinorUnits) -> list[Blocker]:
+        found = await resolvers.withdrawals.blockers(info.context, self.document, amount)
+        return [Blocker.of(blocker) for blocker in found]
 
     @strawberry.field(description="Deposits that are being processed.")
     async def incoming(self) -> Money:

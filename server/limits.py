@@ -140,6 +140,7 @@ async def open_limits(settings: Settings) -> AsyncIterator[Limits]:
         yield Limits(
             deposits=RedisBudget("deposits", settings.rate_limit_deposits, redis),
             withdrawals=RedisBudget("withdrawals", settings.rate_limit_withdrawals, redis),
+            connect_accounts=RedisBudget("connect_accounts", settings.rate_limit_connect_accounts, redis),
             sign_in=RedisBudget("sign_in", settings.rate_limit_sign_in, redis),
         )
     finally:

@@ -4,7 +4,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from domain import customers, deposits, escrow, identity, inbox, ledger, methods, treasury
+from domain import (
+    customers,
+    deposits,
+    escrow,
+    identity,
+    inbox,
+    ledger,
+    methods,
+    onboarding,
+    treasury,
+    withdrawals,
+)
 from domain.gateway import GatewayConfig, StripeGateway
 from domain.identity import TokenIssuer
 from domain.kernel.cipher import Cipher
@@ -27,10 +38,12 @@ DOCUMENTS: Final = (
     *methods.DOCUMENTS,
     *deposits.DOCUMENTS,
     *escrow.DOCUMENTS,
+    *onboarding.DOCUMENTS,
+    *withdrawals.DOCUMENTS,
     *treasury.DOCUMENTS,
 )
 # What subscriptions watch.
-WATCHED: Final = ("deposits", "escrows", "wallets")
+WATCHED: Final = ("connect_accounts", "deposits", "escrows", "wallets", "withdrawals")
 
 
 @asynccontextmanager

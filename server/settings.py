@@ -1,5 +1,6 @@
 """The settings: one typed object, read once from the environment or .env, handed down from here."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -85,6 +86,8 @@ class Settings(BaseSettings):
     circuit_failures: int = Field(default=5, gt=0)
     circuit_open_seconds: Duration = 30
     lookup_wait_seconds: Duration = 60
+    retry_delays_seconds: Durations = (300, 1800, 7200)
+    funds_recheck_seconds: Duration = 3600
 
     jwt_keys: Secrets
     jwt_issuer: str = "jobsphere-payments"
@@ -98,7 +101,12 @@ class Settings(BaseSettings):
     deposit_min: Limits = Limit(100)
     deposit_max: Limits = Limit(1_000_000)
     deposit_expiry_hours: float = Field(default=24, gt=0, le=8784)
+    withdrawal_min: Limits = Limit(1000)
+    withdrawal_max: Limits = Limit(1_000_000)
+    withdrawal_approval_above: Limits = Limit(100_000)
 
+    connect_countries: Texts = ("US",)
+    connect_capabilities: Texts = ("transfers",)
     platform_fee_bps: BasisPoints = 500
     service_fee_bps: BasisPoints = 2_000
     escrow_min: Limits = Limit(100)
@@ -106,6 +114,7 @@ class Settings(BaseSettings):
 
     rate_limit_deposits: RateLimit = Rate(limit=5, window_s=3600)
     rate_limit_withdrawals: RateLimit = Rate(limit=3, window_s=3600)
+    rate_limit_connect_accounts: RateLimit = Rate(limit=2, window_s=3600)
     rate_limit_sign_in: RateLimit = Rate(limit=10, window_s=900)
 
     lease_seconds: Duration = 15
@@ -122,6 +131,22 @@ class Settings(BaseSettings):
         if len(set(codes)) < len(codes):
             raise ValueError("CURRENCIES names a currency twice")
         return codes
+
+    @field_validator("connect_countries")
+    @classmethod
+    def _countries(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        if not codes or not all(re.fullmatch("[A-Z]{2}", code) for code in codes):
+            raise ValueError("CONNECT_COUNTRIES must be ISO 3166 codes of two capital letters, e.g. US,GB")
+        return codes
+
+    @field_validator("connect_capabilities")
+    @classmethod
+    def _capabilities(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if "transfers" not in names or not all(re.fullmatch("[a-z0-9_]+", name) for name in names):
+            raise ValueError(
+                "CONNECT_CAPABILITIES must be Stripe's names, and transfers among them: no money could leave"
+            )
+        return names
 
     @field_validator(
         "stripe_webhook_secrets", "stripe_connect_webhook_secrets", "jwt_keys", "data_keys", "checkpoint_key"
@@ -199,10 +224,17 @@ class Settings(BaseSettings):
             deposit_min=self.deposit_min,
             deposit_max=self.deposit_max,
             deposit_expiry=timedelta(hours=self.deposit_expiry_hours),
+            connect_countries=self.connect_countries,
+            connect_capabilities=self.connect_capabilities,
             platform_fee_bps=self.platform_fee_bps,
             service_fee_bps=self.service_fee_bps,
             escrow_min=self.escrow_min,
             escrow_expiry=timedelta(days=self.escrow_expiry_days),
+            withdrawal_min=self.withdrawal_min,
+            withdrawal_max=self.withdrawal_max,
+            withdrawal_approval_above=self.withdrawal_approval_above,
+            retry_delays=tuple(timedelta(seconds=s) for s in self.retry_delays_seconds),
+            funds_recheck=timedelta(seconds=self.funds_recheck_seconds),
             lease=timedelta(seconds=self.lease_seconds),
             lookup_wait=timedelta(seconds=self.lookup_wait_seconds),
             recheck=timedelta(seconds=self.sweep_interval_seconds),

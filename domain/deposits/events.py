@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from domain import inbox
 from domain.deposits import facts, receipts
 from domain.gateway import PaymentIntent, Refund
 from domain.inbox import WebhookEvent
-from domain.kernel.alerts import alert
 from domain.kernel.database import Tx
 from domain.kernel.operations import Actor
 from domain.runtime import Runtime
@@ -35,7 +33,7 @@ async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: IntentFact)
     """Write the fact to its deposit. Answers what became of the event."""
     deposit = await facts.find_for(tx, fact.intent)
     if deposit is None:
-        return await _unmatched(tx, event)
+        return await inbox.record_unmatched(tx, event)
     recorded = await facts.record(
         tx,
         deposit,
@@ -56,15 +54,8 @@ async def apply_refund(tx: Tx, _runtime: Runtime, event: WebhookEvent, refund: R
     """A refund of what was not agreed, should it have failed after all. Answers what became of the event."""
     deposit = await facts.find_by_id(tx, refund.metadata.get("deposit_id"))
     if deposit is None:
-        return await _unmatched(tx, event)
+        return await inbox.record_unmatched(tx, event)
     if not refund.came_back:
         return f"{deposit.id} refund {refund.status}"
     recorded = await receipts.returned(tx, deposit, refund)
     return f"{deposit.id} {deposit.status} -> {recorded.status}"
-
-
-async def _unmatched(tx: Tx, event: WebhookEvent) -> str:
-    await inbox.record_unmatched(tx, event)
-    facts_of_event = {"event_id": event.id, "event_type": event.type, "object": event.object_id}
-    tx.after_commit.append(partial(alert, "UNMATCHED_EVENT", **facts_of_event))
-    return "UNMATCHED"

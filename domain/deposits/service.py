@@ -1,8 +1,7 @@
 """Making a deposit: the intention written down, then Stripe asked, and the answer told."""
 
 from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
@@ -23,12 +22,9 @@ from domain.kernel.errors import (
 from domain.kernel.ids import new_id
 from domain.kernel.money import Money
 from domain.kernel.operations import Actor, IdempotencyKey, StatusChange, first_with
+from domain.kernel.urls import check_return_url
 from domain.ledger import FreezeCause, Wallet
 from domain.runtime import Runtime
-
-RETURN_URL_CHARACTERS_MAX: Final = 2_048
-# What a browser would run, or open from a disk. An app's own scheme is as good as a page's.
-_NEVER_RETURNED_TO: Final = frozenset({"", "about", "blob", "data", "file", "javascript", "vbscript"})
 
 
 @dataclass(frozen=True)
@@ -113,18 +109,7 @@ def _validate(runtime: Runtime, command: CreateDeposit) -> None:
     if command.payment_method_id is not None and command.return_url is None:
         raise InvalidInput("A saved card needs an address to return to from its bank.", path=["returnUrl"])
     if command.return_url is not None:
-        _check_return_url(command.return_url)
-
-
-def _check_return_url(url: str) -> None:
-    """Raises InvalidInput unless it is the absolute address of a page, or an app's own link."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        parts = urlsplit("")
-    odd = not url.isprintable() or " " in url or len(url) > RETURN_URL_CHARACTERS_MAX
-    if parts.scheme in _NEVER_RETURNED_TO or not parts.netloc or odd:
-        raise InvalidInput("This is not the absolute address of a page or an app.", path=["returnUrl"])
+        check_return_url(command.return_url, path="returnUrl")
 
 
 async def _saved_card(runtime: Runtime, owner: str, command: CreateDeposit) -> SavedCard | None:

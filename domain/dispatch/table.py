@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain import customers, deposits, methods
+from domain import customers, deposits, methods, onboarding, withdrawals
 from domain.inbox import Endpoint, WebhookEvent
 from domain.kernel.database import Tx
 from domain.runtime import Runtime
@@ -18,23 +18,53 @@ class Handler:
     apply: Callable[[Tx, Runtime, WebhookEvent, Any], Awaitable[str]]
 
 
+async def _account_changed(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: Any) -> str:
+    """Its owner's withdrawals may have waited for that."""
+    owner = await onboarding.events.apply(tx, runtime, event, fact)
+    await withdrawals.wake(tx, owner)
+    return owner
+
+
 _PAYMENT_INTENT = Handler(gather=deposits.events.gather, apply=deposits.events.apply)
 _PAYMENT_METHOD = Handler(gather=methods.events.gather, apply=methods.events.apply)
 _CUSTOMER = Handler(gather=customers.events.gather, apply=customers.events.apply)
+_TRANSFER = Handler(gather=withdrawals.events.gather_transfer, apply=withdrawals.events.apply_transfer)
+_PAYOUT = Handler(gather=withdrawals.events.gather_payout, apply=withdrawals.events.apply_payout)
+_FUNDS = Handler(gather=withdrawals.events.gather_funds, apply=withdrawals.events.apply_funds)
 _REFUND = Handler(gather=deposits.events.gather_refund, apply=deposits.events.apply_refund)
+_ACCOUNT = Handler(gather=onboarding.events.gather, apply=_account_changed)
+_DEAUTHORIZATION = Handler(gather=onboarding.events.gather_deauthorization, apply=_account_changed)
+
+_Rows = tuple[tuple[str, tuple[str, ...], Handler], ...]
+
+_PLATFORM: Final[_Rows] = (
+    (
+        "payment_intent",
+        ("succeeded", "payment_failed", "processing", "requires_action", "canceled"),
+        _PAYMENT_INTENT,
+    ),
+    ("payment_method", ("attached", "detached", "updated", "automatically_updated"), _PAYMENT_METHOD),
+    ("setup_intent", ("succeeded",), _PAYMENT_METHOD),
+    ("customer", ("updated", "deleted"), _CUSTOMER),
+    ("refund", ("created", "updated", "failed"), _REFUND),
+    ("transfer", ("created", "updated", "reversed"), _TRANSFER),
+    ("balance", ("available",), _FUNDS),
+)
+_CONNECT: Final[_Rows] = (
+    ("payout", ("created", "updated", "paid", "failed", "canceled", "reconciliation_completed"), _PAYOUT),
+)
+# Of the same account, whichever endpoint was told.
+_BOTH: Final[_Rows] = (
+    ("account", ("updated",), _ACCOUNT),
+    ("account", ("application.deauthorized",), _DEAUTHORIZATION),
+    ("account.external_account", ("created", "updated", "deleted"), _ACCOUNT),
+    ("capability", ("updated",), _ACCOUNT),
+    ("person", ("updated",), _ACCOUNT),
+)
 
 HANDLERS: Final[Mapping[tuple[Endpoint, str], Handler]] = {
-    (Endpoint.PLATFORM, f"{noun}.{change}"): handler
-    for noun, changes, handler in (
-        (
-            "payment_intent",
-            ("succeeded", "payment_failed", "processing", "requires_action", "canceled"),
-            _PAYMENT_INTENT,
-        ),
-        ("payment_method", ("attached", "detached", "updated", "automatically_updated"), _PAYMENT_METHOD),
-        ("setup_intent", ("succeeded",), _PAYMENT_METHOD),
-        ("customer", ("updated", "deleted"), _CUSTOMER),
-        ("refund", ("created", "updated", "failed"), _REFUND),
-    )
+    (endpoint, f"{noun}.{change}"): handler
+    for endpoint, rows in ((Endpoint.PLATFORM, _PLATFORM + _BOTH), (Endpoint.CONNECT, _CONNECT + _BOTH))
+    for noun, changes, handler in rows
     for change in changes
 }

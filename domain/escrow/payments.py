@@ -17,7 +17,7 @@ from domain.escrow.service import Answered
 from domain.escrow.states import EscrowStatus
 from domain.kernel.database import Tx
 from domain.kernel.errors import InvalidInput, InvalidState, WalletFrozen
-from domain.kernel.operations import Actor, IdempotencyKey, first_with, transact_once
+from domain.kernel.operations import Actor, IdempotencyKey, first_with
 from domain.runtime import Runtime
 
 
@@ -156,7 +156,7 @@ async def _once(
             return Answered(escrow, replayed=True, first_seen_at=made.created_at)
         return Answered(await act(tx, escrow), first_seen_at=tx.now)
 
-    return await transact_once(runtime.database, work)
+    return await runtime.database.transact(work)
 
 
 async def _guard(tx: Tx, escrow: Escrow) -> None:

@@ -22,7 +22,6 @@ from domain.kernel.operations import (
     StatusChange,
     first_with,
     move,
-    transact_once,
 )
 from domain.ledger import Wallet
 from domain.runtime import Policy, Runtime
@@ -83,7 +82,7 @@ async def create(runtime: Runtime, customer: str, command: CreateEscrow) -> Answ
         return _created(escrow, replayed=False)
 
     try:
-        return await transact_once(runtime.database, work)
+        return await runtime.database.transact(work)
     except InsufficientFunds as error:
         raise InsufficientFunds(available=error.available, required=error.required, path=["price"]) from error
 

@@ -3,6 +3,7 @@
 from domain.gateway.asking import Find, ask
 from domain.gateway.attempts import Attempt, NotSendable
 from domain.gateway.client import API_VERSION, GatewayConfig, StripeGateway
+from domain.gateway.connect_objects import Account, AccountLink, RequirementError, Requirements
 from domain.gateway.errors import (
     CircuitOpen,
     KeySpent,
@@ -27,6 +28,8 @@ from domain.gateway.signatures import BadDelivery, verified_event
 
 __all__ = [
     "API_VERSION",
+    "Account",
+    "AccountLink",
     "Attempt",
     "BadDelivery",
     "Balance",
@@ -46,6 +49,8 @@ __all__ = [
     "Payout",
     "Refund",
     "Refused",
+    "RequirementError",
+    "Requirements",
     "Reversal",
     "StripeGateway",
     "StripeTrouble",

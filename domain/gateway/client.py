@@ -6,6 +6,7 @@ from typing import Final
 import httpx
 import stripe
 
+from domain.gateway.accounts import AccountCalls
 from domain.gateway.balances import BalanceCalls
 from domain.gateway.customers import CustomerCalls
 from domain.gateway.payments import PaymentCalls
@@ -38,7 +39,7 @@ class GatewayConfig:
         return self.secret_key.startswith(("sk_live_", "rk_live_"))
 
 
-class StripeGateway(PaymentCalls, CustomerCalls, BalanceCalls, TransferCalls):
+class StripeGateway(PaymentCalls, CustomerCalls, AccountCalls, BalanceCalls, TransferCalls):
     """One per event loop. Each call raises StripeTrouble (errors.py); what creates takes a stored attempt."""
 
     def __init__(self, config: GatewayConfig, *, cipher: Cipher, now: Clock) -> None:

@@ -138,7 +138,7 @@ class BalanceTransaction:
     """One movement of the platform's balance at Stripe: `amount` came (or, negative, left), less `fee`.
 
     `category` is Stripe's reporting category, and open. `source`: the id of what moved it, if any.
-    `payment_intent`: the intent behind a charge.
+    `payment_intent`: the intent behind a charge. `transfer`: the transfer of which a reversal is.
     """
 
     id: str
@@ -148,6 +148,7 @@ class BalanceTransaction:
     fee: Money
     source: str | None
     payment_intent: str | None
+    transfer: str | None
     created_at: datetime
 
     @property
@@ -168,6 +169,9 @@ class BalanceTransaction:
             fee=from_stripe(raw["fee"], raw["currency"]),
             source=expanded.get("id", None if expanded else source),
             payment_intent=expanded.get("payment_intent"),
+            transfer=id_of(expanded.get("transfer"))
+            if expanded.get("object") == "transfer_reversal"
+            else None,
             created_at=datetime.fromtimestamp(raw["created"], UTC),
         )
 

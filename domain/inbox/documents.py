@@ -54,11 +54,13 @@ class FindingKind(StrEnum):
 
     UNMATCHED: an event about money whose operation is not here. UNEXPLAINED: a movement of Stripe's balance
     that nothing of ours caused. SETTLED_OTHERWISE: a deposit became another amount or currency there.
+    PAYOUT_NOT_LINKED: a withdrawal was sent ten days ago, and no payout to a bank is known to cover it.
     """
 
     UNMATCHED = "UNMATCHED"
     UNEXPLAINED = "UNEXPLAINED"
     SETTLED_OTHERWISE = "SETTLED_OTHERWISE"
+    PAYOUT_NOT_LINKED = "PAYOUT_NOT_LINKED"
 
 
 class Finding(Document):

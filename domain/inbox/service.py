@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import orjson
@@ -130,8 +131,8 @@ async def postpone(runtime: Runtime, event: WebhookEvent, pause: timedelta) -> N
     )
 
 
-async def record_unmatched(tx: Tx, event: WebhookEvent) -> None:
-    """Money moved at Stripe, and nothing here knows of it: a person must look."""
+async def record_unmatched(tx: Tx, event: WebhookEvent) -> str:
+    """Money moved at Stripe, and nothing here knows of it: a person must look. What became of the event."""
     finding = Finding(
         id=f"{FindingKind.UNMATCHED}:{event.id}",
         kind=FindingKind.UNMATCHED,
@@ -141,6 +142,9 @@ async def record_unmatched(tx: Tx, event: WebhookEvent) -> None:
         found_at=tx.now,
     )
     await finding.insert(session=tx.session)
+    facts = {"event_id": event.id, "event_type": event.type, "object": event.object_id}
+    tx.after_commit.append(partial(alert, "UNMATCHED_EVENT", **facts))
+    return "UNMATCHED"
 
 
 async def record_finding(tx: Tx, kind: FindingKind, *, about: str, object_id: str | None) -> None:

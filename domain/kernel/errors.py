@@ -8,6 +8,8 @@ DomainError                        expected: a person is told, nothing has chang
 ├── InvalidState                   the operation's state does not allow it
 ├── InsufficientFunds
 ├── WalletFrozen
+├── ConnectAccountRequired         a contractor must have an account at Stripe first
+├── ConnectAccountNotReady         there is one, but its onboarding is not done
 ├── PaymentDeclined
 ├── PaymentProviderUnavailable     try again with the same key
 ├── EmailTaken
@@ -69,6 +71,14 @@ class InvalidState(DomainError):
 
 class WalletFrozen(DomainError):
     code = ErrorCode.WALLET_FROZEN
+
+
+class ConnectAccountRequired(DomainError):
+    code = ErrorCode.CONNECT_ACCOUNT_REQUIRED
+
+
+class ConnectAccountNotReady(DomainError):
+    code = ErrorCode.CONNECT_ACCOUNT_NOT_READY
 
 
 class PaymentProviderUnavailable(DomainError):

@@ -11,9 +11,8 @@ import orjson
 from beanie import Document
 from pydantic import BaseModel, ConfigDict
 from pymongo import ASCENDING, IndexModel, ReturnDocument
-from pymongo.errors import DuplicateKeyError
 
-from domain.kernel.database import Database, Result, Tx, Work, parse
+from domain.kernel.database import Tx, parse
 from domain.kernel.errors import IdempotencyKeyReused, InvalidInput
 from domain.kernel.machine import Machine
 
@@ -144,18 +143,6 @@ async def first_with(model: type[KeyedT], key: IdempotencyKey, tx: Tx | None = N
     made = parse(model, row)
     key.check_replay_of(made.idempotency)
     return made
-
-
-async def transact_once(database: Database, work: Work[Result]) -> Result:
-    """Run `work`, which looks for a caller's key before it writes anything under it.
-
-    A racing call may write the same key after that look, and the index refuses the second of them. Then the
-    work is run again, and finds what the other made.
-    """
-    try:
-        return await database.transact(work)
-    except DuplicateKeyError:
-        return await database.transact(work)
 
 
 async def move(

@@ -1,6 +1,6 @@
 """The proof of the whole books: the ledger's own invariants, and each noun's."""
 
-from domain import deposits, escrow, ledger, treasury
+from domain import deposits, escrow, ledger, treasury, withdrawals
 from domain.ledger import Progress, Report
 from domain.runtime import Runtime
 
@@ -13,8 +13,14 @@ async def verify_books(
         runtime.database,
         now=runtime.now(),
         signer=runtime.signer,
-        operation_checks=[deposits.audit.check, escrow.audit.check, treasury.audit.check],
+        operation_checks=[
+            deposits.audit.check,
+            escrow.audit.check,
+            withdrawals.audit.check,
+            treasury.audit.check,
+        ],
         accounts=[escrow.accounts],
+        holds=[withdrawals.audit.holds],
         progress=progress or (lambda _what, _done, _total: None),
     )
     if asking_stripe:

@@ -21,6 +21,15 @@ class Policy:
     deposit_min: Limit = field(default_factory=lambda: Limit(100))
     deposit_max: Limit = field(default_factory=lambda: Limit(1_000_000))
     deposit_expiry: timedelta = timedelta(hours=24)
+    withdrawal_min: Limit = field(default_factory=lambda: Limit(1000))
+    withdrawal_max: Limit = field(default_factory=lambda: Limit(1_000_000))
+    withdrawal_approval_above: Limit = field(default_factory=lambda: Limit(100_000))
+    retry_delays: tuple[timedelta, ...] = field(
+        default_factory=lambda: tuple(timedelta(seconds=seconds) for seconds in (300, 1800, 7200))
+    )
+    funds_recheck: timedelta = timedelta(hours=1)
+    connect_countries: tuple[str, ...] = ("US",)
+    connect_capabilities: tuple[str, ...] = ("transfers",)
     platform_fee_bps: int = 500
     service_fee_bps: int = 2_000
     escrow_min: Limit = field(default_factory=lambda: Limit(100))

@@ -78,6 +78,7 @@ def _transaction(movement: Movement) -> BalanceTransaction:
         fee=Money(movement.fee, movement.currency),
         source=movement.source,
         payment_intent=None,
+        transfer=None,
         created_at=movement.created_at,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from domain import deposits
+from domain import deposits, withdrawals
 from domain.gateway import BalanceTransaction
 from domain.kernel.money import Money
 from domain.ledger import Platform
@@ -70,6 +70,19 @@ async def _refund_failure(runtime: Runtime, transaction: BalanceTransaction) -> 
     return await _nobody(runtime, transaction) if booking is None else _matched(booking)
 
 
+async def _transfer(runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
+    """Left, or came back: a withdrawal's, for nothing else of ours transfers."""
+    if transaction.source is None:
+        return await _nobody(runtime, transaction)
+    if transaction.transfer is None:
+        booking = await withdrawals.booking_of_transfer(runtime, transaction.source)
+    else:
+        booking = await withdrawals.booking_of_reversal(runtime, transaction.transfer, transaction.source)
+    if booking is None:
+        return await _nobody(runtime, transaction)
+    return Matched(booking.withdrawal, booking.entry, booking.amount)
+
+
 def _matched(booking: deposits.Booking) -> Matched:
     return Matched(booking.deposit, booking.entry, booking.amount)
 
@@ -88,13 +101,14 @@ async def _nobody(_runtime: Runtime, transaction: BalanceTransaction) -> Explana
 
 
 # What operations book at platform:stripe before Stripe's balance shows it, by the beginning of its ref.
-BOOKED_AHEAD: Final = "^deposit:"
-# Here refunds, disputes and transfers are plugged in with their nouns; until then nothing explains a dispute
-# or a transfer.
+BOOKED_AHEAD: Final = "^(deposit|withdrawal):"
+# Here refunds and disputes are plugged in with their nouns; until then nothing explains a dispute.
 _EXPLAIN: Final[Mapping[str, Explain]] = {
     "charge": _charge,
     "refund": _refund,
     "refund_failure": _refund_failure,
+    "transfer": _transfer,
+    "transfer_reversal": _transfer,
     "fee": _fee,
     "network_cost": _fee,
     "tax": _fee,

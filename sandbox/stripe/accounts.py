@@ -87,7 +87,9 @@ def create(tx: Tx, params: Params) -> Object:
         "controller": controller,
         "country": country,
         "created": tx.now,
-        "default_currency": check_currency(params.get("default_currency", currency)),
+        "default_currency": check_currency(
+            params.get("default_currency", currency), param="default_currency"
+        ),
         "external_accounts": external_accounts.listed(tx, account_id),
         "metadata": {},
         "settings": _settings(),
@@ -118,9 +120,7 @@ def delete(tx: Tx, _params: Params, *, account: str) -> Object:
     """Raises StripeError while it holds money."""
     body = connected(tx, account)
     if holds_money(tx.on(account)):
-        raise invalid(
-            "This account can't be deleted because it has a balance that is not zero.", code="account_invalid"
-        )
+        raise invalid("This account can't be deleted because it has a balance that is not zero.")
     tombstone = {"id": body["id"], "object": "account", "deleted": True}
     tx.store.mark_deleted(tombstone)
     return tombstone

@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 from . import operations
 from .api import Api
 from .config import API_VERSION, SandboxConfig
+from .connect_pages import ConnectPages
 from .controls import Controls
 from .delivery import Courier
 from .pages import Pages
@@ -53,6 +54,7 @@ def _routes(sandbox: Sandbox) -> list[Route | Mount]:
         Route("/v1/{path:path}", Api(sandbox)),
         Mount("/_sandbox", routes=Controls(sandbox).routes()),
         *Pages(sandbox).routes(),
+        *ConnectPages(sandbox).routes(),
         Route("/", _greeting),
     ]
 

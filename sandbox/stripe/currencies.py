@@ -62,14 +62,14 @@ _CHARGE_MIN = {
 }
 
 
-def check_currency(currency: str) -> str:
+def check_currency(currency: str, *, param: str = "currency") -> str:
     """In lower case. Raises StripeError for one that is unknown."""
     lower = currency.lower()
     if lower not in _DECIMALS:
         names = ", ".join(_DECIMALS)
         raise invalid(
             f"Invalid currency: {currency}. Stripe currently supports these currencies: {names}",
-            param="currency",
+            param=param,
         )
     return lower
 

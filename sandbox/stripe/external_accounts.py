@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .objects import Object, shaped
+from .standing import kind_of
 
 if TYPE_CHECKING:
     from .store import Stored
@@ -63,16 +64,6 @@ def replace(tx: Tx, account: Object, bank: TestBank) -> Object:
     return body
 
 
-def fail(tx: Tx, account_id: str) -> Object | None:
-    """A payout came back: the bank account is not used again until it is replaced."""
-    stored = current(tx, account_id)
-    if stored is None:
-        return None
-    return tx.on(account_id).save_and_emit(
-        "account.external_account.updated", stored.body, stored.body | {"status": "errored"}
-    )
-
-
 def listed(tx: Tx, account_id: str) -> Object:
     """As the account shows them."""
     stored = current(tx, account_id)
@@ -92,7 +83,7 @@ def _new(tx: Tx, account: Object, bank: TestBank) -> Object:
             "id": tx.ids.new("ba_"),
             "object": "bank_account",
             "account": account["id"],
-            "account_holder_type": "company" if account["business_type"] == "company" else "individual",
+            "account_holder_type": kind_of(account),
             "available_payout_methods": ["standard"],
             "bank_name": "STRIPE TEST BANK",
             "country": account["country"],

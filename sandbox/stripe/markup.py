@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 _STYLE = """
@@ -19,6 +21,9 @@ main { width: min(30rem, calc(100vw - 2rem)); box-sizing: border-box; padding: 2
   margin: 1rem 0; border: 1px solid var(--line); background: var(--card);
   box-shadow: 0 8px 24px rgb(0 0 0 / 8%) }
 h1 { margin: 0; font-size: 2rem; line-height: 1.2; overflow-wrap: anywhere }
+h2 { margin: 1.5rem 0 .25rem; font-size: 1rem }
+dl { display: grid; grid-template-columns: 1fr auto; gap: .25rem 1rem; margin: .25rem 0 1.25rem }
+dt { color: var(--soft) } dd { margin: 0; font-variant-numeric: tabular-nums; text-align: right }
 p { margin: .25rem 0 1.25rem; color: var(--soft); overflow-wrap: anywhere }
 p.good { color: var(--good) } p.bad { color: var(--bad) }
 form { display: grid; gap: .6rem; margin-bottom: 1.25rem }
@@ -64,6 +69,10 @@ def heading(text: str) -> str:
     return f"<h1>{_text(text)}</h1>"
 
 
+def subheading(text: str) -> str:
+    return f"<h2>{_text(text)}</h2>"
+
+
 def paragraph(text: str) -> str:
     return f"<p>{_text(text)}</p>"
 
@@ -90,8 +99,26 @@ def buttons(name: str, choices: Sequence[Choice]) -> str:
     return f'<form method="post">{shown}</form>'
 
 
+def facts(pairs: Sequence[tuple[str, str]]) -> str:
+    """What is what, one a line."""
+    shown = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in pairs)
+    return f"<dl>{shown}</dl>"
+
+
 def footer(text: str) -> str:
     return f"<footer>{_text(text)}</footer>"
+
+
+def not_found() -> HTMLResponse:
+    return page(
+        "Not found", heading("Not found"), paragraph("There is nothing to do here, or no longer."), status=404
+    )
+
+
+async def posted(request: Request) -> dict[str, str]:
+    """What a form of a page sent."""
+    fields = parse_qs((await request.body()).decode(errors="replace"))
+    return {name: values[-1] for name, values in fields.items()}
 
 
 def _text(text: str) -> str:

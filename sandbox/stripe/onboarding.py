@@ -10,6 +10,7 @@ from .objects import Object, shaped
 from .standing import Outcome, Standing, identity_document
 
 if TYPE_CHECKING:
+    from .external_accounts import TestBank
     from .transaction import Tx
 
 CLIENT_ID_LENGTH = 32
@@ -21,7 +22,7 @@ def conclude(
     """The account after Stripe made up its mind. `due` and `deadline` are of a restricted one.
 
     An outcome other than incomplete means that its person told Stripe everything: the terms are accepted, and
-    there is a bank account. Raises StripeError account_invalid.
+    there is a bank account; for an active one, a bank account that works. Raises StripeError account_invalid.
     """
     stored = accounts.find(tx, account_id)
     account = stored.body
@@ -30,10 +31,29 @@ def conclude(
     if deadline is not None and deadline <= tx.now:
         deadline = None
     standing = replace(Standing.load(stored.private), outcome=outcome, due=due, deadline=deadline)
-    fields = {} if outcome is Outcome.INCOMPLETE else _told(tx, account)
+    if outcome is Outcome.ACTIVE:
+        standing = replace(standing, bank_failed=False)
+    fields = {} if outcome is Outcome.INCOMPLETE else _told(tx, account, standing)
     if deadline is not None:
         tx.on("").schedule("requirements_fall_due", f"{account_id}/{deadline}", due=deadline)
     return accounts.change(tx, stored, fields=fields, standing=standing)
+
+
+def change_bank(tx: Tx, account_id: str, bank: TestBank) -> Object:
+    """The account after its person chose where payouts go."""
+    stored = accounts.find(tx, account_id)
+    external_accounts.replace(tx, stored.body, bank)
+    return accounts.change(tx, stored, standing=replace(Standing.load(stored.private), bank_failed=False))
+
+
+def fail_bank(tx: Tx, account_id: str) -> Object:
+    """The account after its bank sent a payout back: no more of them until there is another bank account."""
+    stored = accounts.find(tx, account_id)
+    bank = external_accounts.current(tx, account_id)
+    if bank is not None:
+        errored = bank.body | {"status": "errored"}
+        tx.on(account_id).save_and_emit("account.external_account.updated", bank.body, errored)
+    return accounts.change(tx, stored, standing=replace(Standing.load(stored.private), bank_failed=True))
 
 
 def deauthorize(tx: Tx, account_id: str) -> Object:
@@ -63,10 +83,11 @@ def fall_due(tx: Tx, subject: str) -> None:
         accounts.change(tx, stored, standing=standing.late())
 
 
-def _told(tx: Tx, account: Object) -> Object:
+def _told(tx: Tx, account: Object, standing: Standing) -> Object:
     """What the account shows of what its person entered."""
     told = account | {"business_type": account["business_type"] or "individual"}
-    if external_accounts.current(tx, account["id"]) is None:
+    bank = external_accounts.current(tx, account["id"])
+    if bank is None or (bank.body["status"] == "errored" and not standing.bank_failed):
         external_accounts.replace(tx, told, external_accounts.TEST_BANKS[0])
     acceptance = account["tos_acceptance"]
     return {

@@ -9,11 +9,13 @@ from functools import cached_property
 from typing import Any
 
 from . import (
+    account_links,
     accounts,
     balance,
     charges,
     customers,
     events,
+    login_links,
     payment_intents,
     payment_methods,
     refunds,
@@ -93,6 +95,8 @@ OPERATIONS = (
     Operation("GET", "/v1/accounts/{account}/capabilities", accounts.list_capabilities),
     Operation("GET", "/v1/accounts/{account}/capabilities/{capability}", accounts.retrieve_capability),
     Operation("POST", "/v1/accounts/{account}/capabilities/{capability}", accounts.update_capability),
+    Operation("POST", "/v1/accounts/{account}/login_links", login_links.create),
+    Operation("POST", "/v1/account_links", account_links.create),
     Operation("GET", "/v1/events", events.list_all),
     Operation("GET", "/v1/events/{id}", events.retrieve),
     Operation("POST", "/v1/webhook_endpoints", webhook_endpoints.create),

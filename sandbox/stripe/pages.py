@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,7 +17,19 @@ from . import challenges, intents, payment_intents, setup_intents
 from .cards import spaced
 from .currencies import displayed
 from .errors import AttemptFailed, StripeError
-from .markup import Choice, bad_news, buttons, footer, good_news, heading, link, page, paragraph
+from .markup import (
+    Choice,
+    bad_news,
+    buttons,
+    footer,
+    good_news,
+    heading,
+    link,
+    not_found,
+    page,
+    paragraph,
+    posted,
+)
 from .objects import Object
 from .sandbox import Sandbox
 from .store import Stored
@@ -65,11 +77,11 @@ class Pages:
 
     async def challenge(self, request: Request) -> Response:
         """The bank's question. Posting `outcome` (accept, refuse) answers it; leaving does not."""
-        outcome = (await _fields(request)).get("outcome")  # from here on nothing else happens in between
+        outcome = (await posted(request)).get("outcome")  # from here on nothing else happens in between
         store = self._sandbox.store
         stored = challenges.find(store, request.path_params["intent"], request.path_params["token"])
         if stored is None:
-            return _not_found()
+            return not_found()
         if not challenges.is_open(stored):
             return _closed_question(stored)
         if request.method == "GET":
@@ -81,11 +93,11 @@ class Pages:
         return RedirectResponse(_onward(intent, stored.private["return_url"]), 303)
 
     async def _form(self, request: Request, object_type: str, confirm: Callable[..., Object]) -> Response:
-        card = (await _fields(request)).get("card", "")
+        card = (await posted(request)).get("card", "")
         secret: str = request.path_params["client_secret"]
         intent = self._intent_of(object_type, secret)
         if intent is None:
-            return _not_found()
+            return not_found()
         if request.method == "GET":
             return _card_form(intent)
         cause = Cause(self._sandbox.ids.new("req_"), idempotency_key=None)
@@ -189,19 +201,8 @@ def _form_of(intent: Object) -> str:
     return f"/{room}/{intent['client_secret']}"
 
 
-def _not_found() -> Response:
-    return page(
-        "Not found", heading("Not found"), paragraph("There is nothing to do here, or no longer."), status=404
-    )
-
-
 def _base_url(request: Request) -> str:
     return str(request.base_url).rstrip("/")
-
-
-async def _fields(request: Request) -> dict[str, str]:
-    fields = parse_qs((await request.body()).decode(errors="replace"))
-    return {name: values[-1] for name, values in fields.items()}
 
 
 def _same(real: str, given: str) -> bool:

@@ -67,6 +67,8 @@ class Standing:
     deadline: int | None = None
     requested: dict[str, int] = field(default_factory=dict)
     """The capabilities that the platform asked for, and when."""
+    bank_failed: bool = False
+    """A payout came back: another bank account is due."""
 
     @classmethod
     def load(cls, private: Object) -> Standing:
@@ -89,7 +91,7 @@ def derived(account: Object, standing: Standing) -> Object:
         "capabilities": shaped("account_capabilities", statuses),
         "charges_enabled": statuses.get("card_payments") == "active",
         "details_submitted": submitted,
-        "payouts_enabled": standing.outcome is not Outcome.PAYOUTS_DISABLED and _status(standing) == "active",
+        "payouts_enabled": _can_be_paid_out(standing),
         "requirements": _account_requirements(account, standing),
         "future_requirements": shaped("account_future_requirements", _NOTHING_ASKED),
     }
@@ -125,10 +127,11 @@ _NOTHING_ASKED: Object = {
 
 def identity_document(account: Object) -> str:
     """What Stripe asks for when it doubts who somebody is."""
-    return f"{_kind(account)}.verification.document"
+    return f"{kind_of(account)}.verification.document"
 
 
-def _kind(account: Object) -> str:
+def kind_of(account: Object) -> str:
+    """Whose account it is; a person's own until something else is said."""
     return "individual" if account["business_type"] in {None, "individual"} else "company"
 
 
@@ -143,6 +146,11 @@ def _status(standing: Standing) -> str:
             return "pending"
         case Outcome.INCOMPLETE | Outcome.REJECTED:
             return "inactive"
+
+
+def _can_be_paid_out(standing: Standing) -> bool:
+    stopped = standing.outcome is Outcome.PAYOUTS_DISABLED or standing.bank_failed
+    return _status(standing) == "active" and not stopped
 
 
 def _asked(account: Object, standing: Standing) -> Object:
@@ -168,6 +176,9 @@ def _asked(account: Object, standing: Standing) -> Object:
 
 def _account_requirements(account: Object, standing: Standing) -> Object:
     asked = _asked(account, standing)
+    if standing.bank_failed and standing.outcome not in {Outcome.INCOMPLETE, Outcome.REJECTED}:
+        lists = ("currently_due", "eventually_due", "past_due")
+        asked = asked | {name: sorted({*asked[name], "external_account"}) for name in lists}
     reason = "requirements.past_due" if asked["past_due"] else _ACCOUNT_REASONS.get(standing.outcome)
     return shaped(
         "account_requirements",
@@ -190,7 +201,7 @@ def _capability_requirements(account: Object, standing: Standing, *, requested: 
 
 def _at_first(account: Object, standing: Standing) -> list[str]:
     """What a person is asked for who has not told Stripe anything yet."""
-    names = {*_ABOUT_EVERYBODY, *_ABOUT_THE_BUSINESS[_kind(account)]}
+    names = {*_ABOUT_EVERYBODY, *_ABOUT_THE_BUSINESS[kind_of(account)]}
     if account["business_type"] is None:
         names.add("business_type")
     if "card_payments" in standing.requested:

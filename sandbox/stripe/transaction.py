@@ -36,11 +36,13 @@ class Tx:
         self.now = int(self.clock.now())
 
     def on(self, account: str) -> Self:
-        """The same change where a connected account's things are kept: what is emitted there tells of it.
+        """The same change, among the things of a connected account ("": the platform), which events tell of.
 
-        "" is the platform. Raises nothing: whether there is such an account, `accounts.connected` says.
+        Whether there is such an account is for `accounts.connected` to say.
         """
-        return self if account == self.account else replace(self, account=account)
+        there = replace(self, account=account)
+        there.now = self.now  # one change, one moment
+        return there
 
     def fetch(self, object_type: str, object_id: str, *, param: str, status: int = 404) -> Stored:
         """Raises StripeError resource_missing; also for what was deleted, save for customers' tombstones."""

@@ -1,6 +1,7 @@
 """The three roots, put together of each noun's own: a field is a call of a resolver, refusals are data."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import strawberry
 from graphql import GraphQLError
@@ -8,23 +9,33 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-from schema.deposits import Deposit
-from schema.escrow import Escrow, EscrowMove
+from schema.connect import ConnectAccount
+from schema.escrow import EscrowMove
 from schema.identity import User
 from schema.methods import PaymentMethod
 from schema.nodes import find_node
-from schema.operations import shown
+from schema.operations import SHAPES, shown
+from schema.roots.connect import ConnectMutations, ConnectQueries, ConnectSubscriptions
 from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubscriptions
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
 from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscriptions
+from schema.roots.withdrawals import WithdrawalMutations, WithdrawalQueries, WithdrawalSubscriptions
 from schema.shared import ERROR_TYPES, SCALARS, Info, Node, Operation
 from schema.wallets import Transaction, Wallet
 
 
 @strawberry.type(description="Reading. Changes nothing, but that a wallet is made on first use.")
-class Query(PeopleQueries, WalletQueries, DepositQueries, EscrowQueries, MethodQueries):
+class Query(
+    PeopleQueries,
+    WalletQueries,
+    DepositQueries,
+    EscrowQueries,
+    ConnectQueries,
+    WithdrawalQueries,
+    MethodQueries,
+):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
         return await find_node(info.context, id)
@@ -39,12 +50,26 @@ class Query(PeopleQueries, WalletQueries, DepositQueries, EscrowQueries, MethodQ
 
 
 @strawberry.type(description="Changing. Every mutation takes one `input` and answers with a payload.")
-class Mutation(PeopleMutations, WalletMutations, DepositMutations, EscrowMutations, MethodMutations):
+class Mutation(
+    PeopleMutations,
+    WalletMutations,
+    DepositMutations,
+    EscrowMutations,
+    ConnectMutations,
+    WithdrawalMutations,
+    MethodMutations,
+):
     pass
 
 
 @strawberry.type(description="The state now, then changes; intermediate ones may be merged, the last is not.")
-class Subscription(DepositSubscriptions, EscrowSubscriptions, WalletSubscriptions):
+class Subscription(
+    DepositSubscriptions,
+    EscrowSubscriptions,
+    ConnectSubscriptions,
+    WithdrawalSubscriptions,
+    WalletSubscriptions,
+):
     pass
 
 
@@ -57,6 +82,10 @@ class Schema(strawberry.Schema):
         pass
 
 
+# What only `node`, or an interface, leads to.
+_NODES: Final = (*SHAPES.values(), EscrowMove, PaymentMethod, ConnectAccount, User, Wallet, Transaction)
+
+
 def make_schema(
     extensions: Sequence[type[SchemaExtension] | Callable[[], SchemaExtension]] = (),
 ) -> strawberry.Schema:
@@ -65,7 +94,7 @@ def make_schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[*ERROR_TYPES, User, Wallet, Transaction, Deposit, Escrow, EscrowMove, PaymentMethod],
+        types=[*ERROR_TYPES, *_NODES],
         extensions=list(extensions),
         config=StrawberryConfig(scalar_map=SCALARS),
     )

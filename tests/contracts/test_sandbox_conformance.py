@@ -339,6 +339,29 @@ async def accounts(stage: Stage) -> None:
     await stage.controls.control(f"/accounts/{made.id}/onboard", {"outcome": "deauthorized"})
 
 
+async def connect_pages(stage: Stage) -> None:
+    """A person tells Stripe who they are, and later changes their bank account."""
+    v1 = stage.server.v1
+    made = await v1.accounts.create_async(EXPRESS, stage.key)
+    link = await v1.account_links.create_async(
+        {
+            "account": made.id,
+            "type": "account_onboarding",
+            "refresh_url": RETURN_URL,
+            "return_url": RETURN_URL,
+            "collection_options": {"fields": "eventually_due"},
+        },
+        stage.key,
+    )
+    async with httpx.AsyncClient(base_url=stage.url) as person:
+        form = (await person.get(link.url)).headers["location"]
+        await person.post(form, data={"outcome": "active"})
+        login = await v1.accounts.login_links.create_async(made.id, None, stage.key)
+        dashboard = (await person.get(login.url)).headers["location"]
+        await person.post(dashboard, data={"bank": "000111111116"})
+    await v1.accounts.retrieve_async(made.id)
+
+
 async def webhook_endpoints(stage: Stage) -> None:
     v1 = stage.server.v1
     endpoint = await v1.webhook_endpoints.create_async(
@@ -419,6 +442,7 @@ SCENES: list[Callable[[Stage], Coroutine[Any, Any, None]]] = [
     refunds,
     money,
     accounts,
+    connect_pages,
     webhook_endpoints,
     replays,
     refusals,

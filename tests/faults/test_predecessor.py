@@ -236,3 +236,41 @@ async def test_balances_saved_as_absolute_values(house: House) -> None:
         running += line["available_delta"]
         assert line["available_after"] == running
     assert await house.ledger_is_sound()
+
+
+async def test_a_job_paid_out_twice(house: House) -> None:
+    """By clicks, by retries, by customer and admin at once: it is paid once."""
+    ada = await house.funded(await house.customer(), usd=500_00)
+    grace, edith = await house.contractor(), await house.admin()
+    escrow = await ada.hires(grace, usd=100_00)
+    retries = [ada.release_escrow(escrow, key="pay") for _ in range(5)]
+    clicks = [ada.release_escrow(escrow) for _ in range(5)]
+    payloads = await asyncio.gather(*retries, *clicks, edith.release_escrow(escrow))
+    payloads.append(await ada.release_escrow(escrow))
+    paid = [payload for payload in payloads if not payload["userErrors"]]
+    assert sum(not payload["idempotency"]["replayed"] for payload in paid) == 1
+    assert {payload["escrow"]["status"] for payload in paid} == {"RELEASED"}
+    assert (await grace.available(), await ada.in_escrow()) == (80_00, 0)
+    assert await house.count("escrow_moves") == 1
+    assert await house.ledger_is_sound()
+
+
+async def test_an_expiry_that_refunds_a_running_job(house: House) -> None:
+    """The sweep looks at it again and again, long after its time: what is accepted stays."""
+    ada, grace = await house.funded(await house.customer(), usd=500_00), await house.contractor()
+    accepted = await ada.hires(grace, usd=100_00)
+    paid_in_part = await ada.hires(grace, usd=100_00)
+    await ada.release_escrow(paid_in_part, 50_00)
+    # As if it had never been taken off the list of what is due.
+    await house.collection("escrows").update_many({}, {"$set": {"next_attempt_at": house.clock()}})
+    await house.stop_worker()
+    for _ in range(3):
+        house.clock.advance(days=4)
+        await house.sweep()
+    await house.start_worker()
+    await ada.refresh()
+
+    statuses = [(await ada.escrow(escrow["id"]) or {})["status"] for escrow in (accepted, paid_in_part)]
+    assert statuses == ["ACCEPTED", "PARTIALLY_RELEASED"]
+    assert (await ada.available(), await ada.in_escrow()) == (290_00, 157_50)
+    assert await house.ledger_is_sound()

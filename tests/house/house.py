@@ -18,7 +18,7 @@ from cryptography.fernet import Fernet
 from starlette.types import Receive, Scope, Send
 from ulid import ULID
 
-from domain import customers, identity, ledger, reconciliation
+from domain import customers, identity, ledger, onboarding, reconciliation
 from domain.changes import Changes
 from domain.gateway import StripeGateway
 from domain.identity import NewPerson, Role
@@ -56,6 +56,7 @@ from tests.house.sandbox import (
 RECHECK = timedelta(minutes=1)
 NEVER = timedelta(days=36_500)
 WAIT_S_MAX = 20.0
+GRACE_S = 5
 POLL_S = 0.02
 
 
@@ -118,7 +119,13 @@ class House:
         app, _ = create_app(house.settings, now=house.clock)
         house.deliveries = DeliveryRecorder(app)
         config = uvicorn.Config(
-            house._serve, interface="asgi3", log_config=None, access_log=False, proxy_headers=False
+            house._serve,
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            # What a failed test has left open must not keep the house from closing.
+            timeout_graceful_shutdown=GRACE_S,
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([bound]))
@@ -162,6 +169,14 @@ class House:
         admin.take(answer["signIn"]["session"])
         return admin
 
+    async def onboarded(self, name: str = "grace") -> Person:
+        """A contractor whose account is ACTIVE; no event about that is on its way any more."""
+        person = await self.contractor(name)
+        assert (await person.create_connect_account())["connectAccount"] is not None
+        await self.onboard(person, "active")
+        await self.quiet()
+        return person
+
     async def funded(self, person: Person, *, usd: int) -> Person:
         """The person, with `usd` cents more at once: an adjustment, of which Stripe knows nothing."""
         wallet = await ledger.open_wallet(person.id, "USD")
@@ -188,6 +203,15 @@ class House:
             self._worker_stop.set()
             await self._worker
             self._worker = None
+
+    @asynccontextmanager
+    async def worker_away(self) -> AsyncIterator[None]:
+        """Nothing is sent, handled or swept but by the test itself."""
+        await self.stop_worker()
+        try:
+            yield
+        finally:
+            await self.start_worker()
 
     async def kill_worker(self) -> None:
         """Its tasks are cancelled wherever they are, the jobs that arq runs included: none may finish."""
@@ -223,6 +247,21 @@ class House:
         path = f"/v1/payment_methods/{card}/attach"
         return await self.stripe.request("POST", path, {"customer": customer})
 
+    async def onboard(self, person: Person, outcome: str, **more: Any) -> dict[str, Any]:
+        """What Stripe makes of the person's account, by the sandbox's words; and ours as it shows then."""
+        stripe_id = await self.acct(person)
+        await self.stripe.control(f"/accounts/{stripe_id}/onboard", {"outcome": outcome, **more})
+        account = await person.connect_account(refresh=outcome != "deauthorized")
+        assert account is not None
+        return account
+
+    async def acct(self, person: Person) -> str:
+        """Stripe's id of the person's account."""
+        account = await onboarding.latest(person.id)
+        assert account is not None
+        assert account.stripe_id is not None
+        return account.stripe_id
+
     async def deliver(
         self,
         event: Mapping[str, Any] | bytes,
@@ -248,6 +287,18 @@ class House:
 
         async def reached() -> dict[str, Any] | None:
             present = await person.deposit(deposit["id"])
+            return present if present["status"] in statuses else None
+
+        present: dict[str, Any] = await self.until(reached)
+        return present
+
+    async def withdrawal_reaches(
+        self, person: Person, withdrawal: dict[str, Any], *statuses: str
+    ) -> dict[str, Any]:
+        """The withdrawal once it is in one of `statuses`."""
+
+        async def reached() -> dict[str, Any] | None:
+            present = await person.withdrawal(withdrawal["id"])
             return present if present["status"] in statuses else None
 
         present: dict[str, Any] = await self.until(reached)
@@ -420,7 +471,7 @@ class House:
         await self.until(self._answered_everybody)
         await self.empty_redis()
         # First what handlers and the sweep start from: one that is still at it finds nothing to do any more.
-        for name in ("webhook_events", "deposits", "escrows"):
+        for name in ("webhook_events", "deposits", "escrows", "connect_accounts", "withdrawals"):
             await self.collection(name).delete_many({})
         names = await self.runtime.database.mongo.list_collection_names()
         # But for the rows that put off the chores: while they were gone, the worker would begin.
@@ -482,6 +533,7 @@ def _values(parts: Parts, stripe_url: str) -> dict[str, Any]:
         "trusted_proxies": "127.0.0.1",
         "rate_limit_deposits": "100000/second",
         "rate_limit_withdrawals": "100000/second",
+        "rate_limit_connect_accounts": "100000/second",
         "rate_limit_sign_in": "100000/second",
         "lease_seconds": 3,
         "sweep_interval_seconds": 0.25,

@@ -31,6 +31,37 @@ mutation ($input: CreateDepositInput!) {{
   }}
 }}
 """
+CONNECT_ACCOUNT_FIELDS = """
+    id status withdrawalsEnabled country payoutsEnabled detailsSubmitted requirementsDue
+    requirementErrors { requirement code reason } futureRequirementsDue requirementsDeadline
+    disabledReason observedAt createdAt updatedAt
+"""
+CREATE_CONNECT_ACCOUNT = f"""
+mutation ($input: CreateConnectAccountInput!) {{
+  createConnectAccount(input: $input) {{
+    connectAccount {{ {CONNECT_ACCOUNT_FIELDS} }}
+    onboardingLink {{ url expiresAt }}
+    idempotency {{ replayed firstSeenAt }}
+    userErrors {{
+      __typename code message path
+      ... on IdempotencyError {{ conflictingFields }}
+      ... on RateLimitedError {{ retryAfterSeconds limit windowSeconds }}
+    }}
+  }}
+}}
+"""
+CREATE_ONBOARDING_LINK = """
+mutation ($input: CreateOnboardingLinkInput!) {
+  createOnboardingLink(input: $input) {
+    onboardingLink { url expiresAt }
+    userErrors { __typename code message path }
+  }
+}
+"""
+CREATE_DASHBOARD_LINK = """
+mutation { createDashboardLink { url userErrors { __typename code message path } } }
+"""
+ADDRESSES = {"returnUrl": "https://app.example.com/done", "refreshUrl": "https://app.example.com/again"}
 CARD_FIELDS = "id type brand last4 expMonth expYear isDefault"
 CARD_MUTATION = f"""
 mutation ($input: PaymentMethodInput!) {{
@@ -67,6 +98,31 @@ mutation ($input: %sInput!) {{
     }}
   }}
 }}
+"""
+WITHDRAWAL_FIELDS = """
+    id state status amount { amount currency } reversed { amount } owner { id }
+    waitingFor { code message until } failure { code message } attempts nextAttemptAt transferId
+    estimatedArrival createdAt updatedAt history { status actor reason at }
+"""
+WITHDRAWAL_MUTATION = f"""
+mutation ($input: %sInput!) {{
+  payload: %s(input: $input) {{
+    withdrawal {{ {WITHDRAWAL_FIELDS} }}
+    userErrors {{
+      __typename code message path
+      ... on IdempotencyError {{ conflictingFields }}
+      ... on InsufficientFundsError {{ available {{ amount }} required {{ amount }} }}
+      ... on RateLimitedError {{ retryAfterSeconds limit windowSeconds }}
+    }}
+  }}
+}}
+"""
+# The mutations that have an input of their own; the others take WithdrawalInput.
+WITHDRAWAL_INPUTS = {"requestWithdrawal": "RequestWithdrawal", "resolveWithdrawal": "ResolveWithdrawal"}
+BLOCKERS = """
+query ($amount: MinorUnits!, $currency: CurrencyCode!) {
+  wallet(currency: $currency) { withdrawalBlockers(amount: $amount) { code message until } }
+}
 """
 # The mutations that have an input of their own; the others take EscrowInput.
 ESCROW_INPUTS = {
@@ -249,6 +305,81 @@ class Person:
         payload: dict[str, Any] = (await self.data(CARD_MUTATION % mutation, {"input": {"id": card_id}}))[
             "payload"
         ]
+        return payload
+
+    async def request_withdrawal(self, amount: int, *, key: str | None = None, **more: Any) -> dict[str, Any]:
+        """The whole payload of requestWithdrawal."""
+        command = {"amount": amount, "idempotencyKey": key or str(ULID()), **more}
+        return await self.ask_of_withdrawal("requestWithdrawal", **command)
+
+    async def withdraws(self, *, usd: int) -> dict[str, Any]:
+        """A withdrawal of `usd` cents."""
+        payload = await self.request_withdrawal(usd)
+        assert payload["userErrors"] == []
+        withdrawal: dict[str, Any] = payload["withdrawal"]
+        return withdrawal
+
+    async def withdrawal(self, withdrawal_id: str) -> dict[str, Any]:
+        query = f"query ($id: ID!) {{ withdrawal(id: $id) {{ {WITHDRAWAL_FIELDS} }} }}"
+        withdrawal: dict[str, Any] = (await self.data(query, {"id": withdrawal_id}))["withdrawal"]
+        return withdrawal
+
+    async def cancel_withdrawal(self, withdrawal: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """The whole payload of cancelWithdrawal; likewise below."""
+        return await self.ask_of_withdrawal("cancelWithdrawal", id=withdrawal["id"], **more)
+
+    async def approve_withdrawal(self, withdrawal: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return await self.ask_of_withdrawal("approveWithdrawal", id=withdrawal["id"], **more)
+
+    async def reject_withdrawal(self, withdrawal: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return await self.ask_of_withdrawal("rejectWithdrawal", id=withdrawal["id"], **more)
+
+    async def resolve_withdrawal(
+        self, withdrawal: dict[str, Any], outcome: str, *, reason: str = "seen at Stripe.", **more: Any
+    ) -> dict[str, Any]:
+        command = {"id": withdrawal["id"], "outcome": outcome, "reason": reason, **more}
+        return await self.ask_of_withdrawal("resolveWithdrawal", **command)
+
+    async def ask_of_withdrawal(self, mutation: str, **command: Any) -> dict[str, Any]:
+        query = WITHDRAWAL_MUTATION % (WITHDRAWAL_INPUTS.get(mutation, "Withdrawal"), mutation)
+        payload: dict[str, Any] = (await self.data(query, {"input": command}))["payload"]
+        return payload
+
+    async def blockers(self, amount: int, currency: str = "USD") -> list[str]:
+        """The codes of what stands in the way of a withdrawal."""
+        variables = {"amount": amount, "currency": currency}
+        found = (await self.data(BLOCKERS, variables))["wallet"]["withdrawalBlockers"]
+        return [blocker["code"] for blocker in found]
+
+    async def held(self, currency: str = "USD") -> int:
+        query = "query ($currency: CurrencyCode!) { wallet(currency: $currency) { held { amount } } }"
+        wallet = (await self.data(query, {"currency": currency}))["wallet"]
+        return int(wallet["held"]["amount"])
+
+    async def create_connect_account(self, *, key: str | None = None, **more: Any) -> dict[str, Any]:
+        """The whole payload of createConnectAccount."""
+        command = {**ADDRESSES, "idempotencyKey": key or str(ULID()), **more}
+        payload: dict[str, Any] = (await self.data(CREATE_CONNECT_ACCOUNT, {"input": command}))[
+            "createConnectAccount"
+        ]
+        return payload
+
+    async def connect_account(self, *, refresh: bool = False) -> dict[str, Any] | None:
+        field = f"connectAccount(refresh: $refresh) {{ {CONNECT_ACCOUNT_FIELDS} }}"
+        query = f"query ($refresh: Boolean!) {{ {field} }}"
+        account: dict[str, Any] | None = (await self.data(query, {"refresh": refresh}))["connectAccount"]
+        return account
+
+    async def create_onboarding_link(self, **addresses: str) -> dict[str, Any]:
+        """The whole payload of createOnboardingLink."""
+        payload: dict[str, Any] = (
+            await self.data(CREATE_ONBOARDING_LINK, {"input": {**ADDRESSES, **addresses}})
+        )["createOnboardingLink"]
+        return payload
+
+    async def create_dashboard_link(self) -> dict[str, Any]:
+        """The whole payload of createDashboardLink."""
+        payload: dict[str, Any] = (await self.data(CREATE_DASHBOARD_LINK))["createDashboardLink"]
         return payload
 
     async def available(self, currency: str = "USD") -> int:

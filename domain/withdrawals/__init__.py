@@ -1,0 +1,43 @@
+"""Money out, to a contractor's bank."""
+
+from domain.withdrawals import audit, events
+from domain.withdrawals.bookings import Booking, booking_of_reversal, booking_of_transfer
+from domain.withdrawals.decisions import ResolveWithdrawal, WithdrawalOutcome, approve, reject, resolve
+from domain.withdrawals.documents import MACHINE, Withdrawal, WithdrawalStatus
+from domain.withdrawals.reads import find, find_many, page_of
+from domain.withdrawals.service import SEND, Requested, RequestWithdrawal, cancel, request
+from domain.withdrawals.upkeep import claim_next, go_on, look_again, wake
+from domain.withdrawals.waiting import blockers, waiting_for
+
+DOCUMENTS = (Withdrawal,)
+
+__all__ = [
+    "DOCUMENTS",
+    "MACHINE",
+    "SEND",
+    "Booking",
+    "RequestWithdrawal",
+    "Requested",
+    "ResolveWithdrawal",
+    "Withdrawal",
+    "WithdrawalOutcome",
+    "WithdrawalStatus",
+    "approve",
+    "audit",
+    "blockers",
+    "booking_of_reversal",
+    "booking_of_transfer",
+    "cancel",
+    "claim_next",
+    "events",
+    "find",
+    "find_many",
+    "go_on",
+    "look_again",
+    "page_of",
+    "reject",
+    "request",
+    "resolve",
+    "waiting_for",
+    "wake",
+]

@@ -1,0 +1,161 @@
+"""What an administrator decides about a withdrawal, never about their own."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from domain.gateway import Refused, StripeTrouble, Transfer
+from domain.kernel.database import Tx
+from domain.kernel.errors import InvalidInput, InvalidState, NotFound, PaymentProviderUnavailable
+from domain.kernel.operations import Actor, Failure, move
+from domain.runtime import Runtime
+from domain.withdrawals import reads, sending
+from domain.withdrawals.documents import Approval, Withdrawal, WithdrawalStatus
+from domain.withdrawals.service import checked_reason, ring
+
+S = WithdrawalStatus
+_NOT_SENT: Final = Failure(
+    code="not_sent", message="The transfer was never made. The money is back in the wallet."
+)
+
+
+class WithdrawalOutcome(StrEnum):
+    """What an administrator found out about a transfer that nobody knew of."""
+
+    SENT = "SENT"
+    NOT_SENT = "NOT_SENT"
+
+
+@dataclass(frozen=True)
+class ResolveWithdrawal:
+    """`transfer_id`: Stripe's, needed for SENT."""
+
+    withdrawal_id: str
+    outcome: WithdrawalOutcome
+    reason: str
+    transfer_id: str | None = None
+
+
+async def approve(
+    runtime: Runtime, admin: str, withdrawal_id: str, *, reason: str | None = None
+) -> Withdrawal:
+    """Let it be sent; again, by whoever, is no change. Raises NotFound, InvalidState, InvalidInput."""
+    withdrawal = await _decide(runtime, admin, withdrawal_id, given=True, reason=reason)
+    if withdrawal.status is S.PENDING:
+        await ring(runtime, withdrawal.id)
+    return withdrawal
+
+
+async def reject(
+    runtime: Runtime, admin: str, withdrawal_id: str, *, reason: str | None = None
+) -> Withdrawal:
+    """Give the money back; again, by whoever, is no change. Raises NotFound, InvalidState, InvalidInput."""
+    return await _decide(runtime, admin, withdrawal_id, given=False, reason=reason)
+
+
+async def resolve(runtime: Runtime, admin: str, command: ResolveWithdrawal) -> Withdrawal:
+    """End the doubt about a transfer. Again with the same outcome is no change.
+
+    Raises NotFound, InvalidState (not in review; NOT_SENT for a key under which it may still be made; it
+    was found at Stripe), InvalidInput (no transfer, or not this withdrawal's), PaymentProviderUnavailable.
+    """
+    if not command.reason.strip():
+        raise InvalidInput("Say why: the history keeps it.", path=["reason"])
+    checked_reason(command.reason)
+    withdrawal = await _others(admin, command.withdrawal_id)
+    try:
+        if command.outcome is WithdrawalOutcome.SENT:
+            return await _resolve_sent(runtime, withdrawal, command)
+        return await _resolve_not_sent(runtime, withdrawal, command)
+    except StripeTrouble as trouble:
+        raise PaymentProviderUnavailable(
+            "The payment provider cannot be asked now. Nothing has changed; try again."
+        ) from trouble
+
+
+async def _decide(
+    runtime: Runtime, admin: str, withdrawal_id: str, *, given: bool, reason: str | None
+) -> Withdrawal:
+    reason = checked_reason(reason)
+
+    async def work(tx: Tx) -> Withdrawal:
+        withdrawal = await _others(admin, withdrawal_id, tx)
+        if withdrawal.approval is not None and withdrawal.approval.given is given:
+            return withdrawal
+        if withdrawal.status is not S.AWAITING_APPROVAL:
+            raise InvalidState("It does not wait for an approval any more.", path=["id"])
+        approval = {"approval": Approval(by=admin, at=tx.now, given=given).model_dump()}
+        if given:
+            changes = approval | {"next_attempt_at": tx.now}
+            return await move(tx, withdrawal, S.PENDING, actor=Actor.ADMIN, reason=reason, changes=changes)
+        return await sending.give_back(
+            tx, withdrawal, S.REJECTED, actor=Actor.ADMIN, reason=reason, changes=approval
+        )
+
+    return await runtime.database.transact(work)
+
+
+async def _others(admin: str, withdrawal_id: str, tx: Tx | None = None) -> Withdrawal:
+    """Raises NotFound, and InvalidState for one's own."""
+    withdrawal = await reads.find(withdrawal_id, tx)
+    if withdrawal is None:
+        raise NotFound("There is no such withdrawal.", path=["id"])
+    if withdrawal.owner == admin:
+        raise InvalidState("Nobody decides about a withdrawal of their own.", path=["id"])
+    return withdrawal
+
+
+async def _resolve_sent(runtime: Runtime, withdrawal: Withdrawal, command: ResolveWithdrawal) -> Withdrawal:
+    if command.transfer_id is None:
+        raise InvalidInput("Name the transfer, tr_..., that was made.", path=["transferId"])
+    if withdrawal.transfer(command.transfer_id) is not None:
+        return withdrawal
+    _require_review(withdrawal)
+    try:
+        transfer = await runtime.gateway.transfer(command.transfer_id)
+    except Refused as refused:
+        raise InvalidInput("There is no such transfer at Stripe.", path=["transferId"]) from refused
+    if not _is_what_was_asked(withdrawal, transfer):
+        raise InvalidInput("This transfer is not of this withdrawal.", path=["transferId"])
+    return await sending.record(runtime, withdrawal.id, transfer, actor=Actor.ADMIN, reason=command.reason)
+
+
+async def _resolve_not_sent(
+    runtime: Runtime, withdrawal: Withdrawal, command: ResolveWithdrawal
+) -> Withdrawal:
+    if withdrawal.status is S.FAILED and withdrawal.failure == _NOT_SENT:
+        return withdrawal
+    attempt = _require_review(withdrawal).attempt
+    if attempt is None or not (attempt.is_spent(runtime.now()) or attempt.stored_failure):
+        raise InvalidState(
+            "The transfer may still be made under its key, until 24 hours after it was first sent.",
+            path=["id"],
+        )
+    found = await sending.find_transfer(runtime, withdrawal, attempt)
+    if found is not None:
+        await sending.record(runtime, withdrawal.id, found, actor=Actor.WORKER)
+        raise InvalidState("It was sent: the transfer is there at Stripe.", path=["outcome"])
+
+    async def work(tx: Tx) -> Withdrawal:
+        current = _require_review(await reads.get(withdrawal.id, tx))
+        changes = {"failure": _NOT_SENT.model_dump()}
+        return await sending.give_back(
+            tx, current, S.FAILED, actor=Actor.ADMIN, reason=command.reason, changes=changes
+        )
+
+    return await runtime.database.transact(work)
+
+
+def _require_review(withdrawal: Withdrawal) -> Withdrawal:
+    if withdrawal.status is not S.NEEDS_REVIEW:
+        raise InvalidState("It is not in review.", path=["id"])
+    return withdrawal
+
+
+def _is_what_was_asked(withdrawal: Withdrawal, transfer: Transfer) -> bool:
+    """Not another's by its own word, and as large, and to the same account."""
+    return (
+        transfer.metadata.get("withdrawal_id", withdrawal.id) == withdrawal.id
+        and (transfer.amount.amount, transfer.amount.currency) == (withdrawal.amount, withdrawal.currency)
+        and transfer.destination == withdrawal.account
+    )

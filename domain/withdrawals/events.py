@@ -1,0 +1,44 @@
+"""Stripe's events about money out: transfers of the platform, payouts of connected accounts, and funds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain import inbox
+from domain.gateway import Transfer
+from domain.inbox import WebhookEvent
+from domain.kernel.database import Tx
+from domain.kernel.operations import Actor
+from domain.runtime import Runtime
+from domain.withdrawals import bank, facts, reads, upkeep
+from domain.withdrawals.bank import ToldPayout
+
+
+async def gather_transfer(runtime: Runtime, payload: Mapping[str, Any]) -> Transfer:
+    """The transfer as it is, with all of its reversals: the event may be old."""
+    return await runtime.gateway.transfer(payload["data"]["object"]["id"])
+
+
+async def apply_transfer(tx: Tx, _runtime: Runtime, event: WebhookEvent, transfer: Transfer) -> str:
+    withdrawal = await reads.of_transfer(tx, transfer.id, transfer.metadata.get("withdrawal_id"))
+    if withdrawal is None:
+        return await inbox.record_unmatched(tx, event)
+    await facts.record_transfer(tx, withdrawal, transfer, actor=Actor.WEBHOOK)
+    return withdrawal.id
+
+
+async def gather_payout(runtime: Runtime, payload: Mapping[str, Any]) -> ToldPayout:
+    return await bank.read(runtime, payload["account"], payload["data"]["object"]["id"])
+
+
+async def apply_payout(tx: Tx, _runtime: Runtime, _event: WebhookEvent, told: ToldPayout) -> str:
+    covered = await bank.record(tx, told=told, actor=Actor.WEBHOOK)
+    # Of a payout whose sources Stripe does not list yet, nothing is known; the event that says so comes.
+    return " ".join(covered) or "covers no withdrawal that is known"
+
+
+async def gather_funds(_runtime: Runtime, _payload: Mapping[str, Any]) -> None:
+    """Nothing to ask: whoever waits tries."""
+
+
+async def apply_funds(tx: Tx, _runtime: Runtime, _event: WebhookEvent, _fact: None) -> str:
+    return f"woke {await upkeep.wake_for_funds(tx)}"
