@@ -435,6 +435,15 @@ class House:
 
         await self.until(none_open)
 
+    async def caught_up(self) -> None:
+        """Whatever Stripe has to tell has come, and has its effects."""
+
+        async def all_told() -> bool:
+            return not await self.deliveries_due()
+
+        await self.until(all_told)
+        await self.quiet()
+
     async def deliveries_due(self) -> int:
         """How many of Stripe's deliveries are on their way to us, or will be tried again."""
         deliveries = (await self.stripe.state())["deliveries"]
