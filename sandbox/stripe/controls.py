@@ -12,7 +12,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import balance, events, onboarding, payouts, refunds, state, timers, unprompted, webhook_endpoints
+from . import (
+    accounts,
+    balance,
+    events,
+    onboarding,
+    payouts,
+    refunds,
+    state,
+    timers,
+    unprompted,
+    webhook_endpoints,
+)
 from .currencies import check_currency
 from .errors import StripeError
 from .faults import Fault, FaultKind
@@ -138,6 +149,7 @@ class Controls:
             ("POST", "/balance_transactions", self.plant_movement),
             ("POST", "/refunds/{id}", self.conclude_refund),
             ("POST", "/accounts/{id}/onboard", self.onboard),
+            ("POST", "/accounts/{id}/payout", self.pay_out),
             ("POST", "/payouts/{id}", self.conclude_payout),
             ("POST", "/reset", self.reset),
             ("GET", "/state", self.state),
@@ -224,7 +236,14 @@ class Controls:
             raise Refusal(400, f"failure_code: must be one of {', '.join(payouts.FAILURES)}")
         with self._sandbox.change() as tx:
             there = tx.on(payouts.account_of(tx, payout))
-            return payouts.conclude(there, payout, body.outcome, failure_code=body.failure_code)
+            payouts.conclude(there, payout, body.outcome, failure_code=body.failure_code)
+            return payouts.reconcile(there, payout)
+
+    async def pay_out(self, request: Request) -> Any:
+        account: str = request.path_params["id"]
+        with self._sandbox.change() as tx:
+            accounts.connected(tx, account, param="id")
+            return {"payouts": payouts.pay_all_out(tx.on(account), account)}
 
     async def onboard(self, request: Request) -> Any:
         body = await _parsed(request, _OnboardBody)

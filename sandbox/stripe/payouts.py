@@ -106,21 +106,27 @@ def list_all(tx: Tx, params: Params) -> Object:
 
 
 def fall_due(tx: Tx, account_id: str) -> None:
-    """A timer, at midnight: all that is available goes to the bank, each currency by itself.
-
-    What cannot go, for payouts are off or by hand, waits for the next midnight.
-    """
+    """A timer, at midnight. What cannot go, for payouts are off or by hand, waits for the next one."""
     account = tx.store.find("account", account_id, account="")
-    bank = external_accounts.current(tx, account_id)
     if account is None or account.deleted:
         return
     interval = account.body["settings"]["payouts"]["schedule"]["interval"]
-    if bank is None or interval != "daily" or not accounts.payouts_enabled(account.body):
+    if interval != "daily" or not accounts.payouts_enabled(account.body):
         balance.plan_payouts(tx)
         return
+    pay_all_out(tx, account_id)
+
+
+def pay_all_out(tx: Tx, account_id: str) -> list[Object]:
+    """All that is available goes to the bank, if there is one: an automatic payout for each currency."""
+    bank = external_accounts.current(tx, account_id)
+    if bank is None:
+        balance.plan_payouts(tx)
+        return []
+    made = []
     for currency, amount in sorted(balance.all_available(tx).items()):
         if amount > 0:
-            made = draft(
+            payout = draft(
                 tx,
                 amount=amount,
                 automatic=True,
@@ -129,8 +135,9 @@ def fall_due(tx: Tx, account_id: str) -> None:
                 destination=bank.body["id"],
                 reconciliation_status="in_progress",
             )
-            payout = _send(tx, made)
+            made.append(_send(tx, payout))
             balance.pay_out(tx, payout["id"], currency)
+    return made
 
 
 def submit(tx: Tx, payout_id: str) -> None:
@@ -149,12 +156,13 @@ def arrive(tx: Tx, payout_id: str) -> None:
         conclude(tx, payout_id, "failed" if failure_code else "paid", failure_code=failure_code)
 
 
-def reconcile(tx: Tx, payout_id: str) -> None:
+def reconcile(tx: Tx, payout_id: str) -> Object:
     """A timer: from now on the balance's transactions can be listed by the payout that they are in."""
-    before = tx.fetch("payout", payout_id, param="payout").body
-    if before["reconciliation_status"] == "in_progress":
-        after = tx.save(before | {"reconciliation_status": "completed"})
-        tx.emit("payout.reconciliation_completed", after)
+    payout = tx.fetch("payout", payout_id, param="payout").body
+    if payout["reconciliation_status"] == "in_progress":
+        payout = tx.save(payout | {"reconciliation_status": "completed"})
+        tx.emit("payout.reconciliation_completed", payout)
+    return payout
 
 
 def conclude(tx: Tx, payout_id: str, outcome: str, *, failure_code: str | None = None) -> Object:

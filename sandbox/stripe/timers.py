@@ -11,7 +11,7 @@ from .transaction import Tx
 if TYPE_CHECKING:
     from .sandbox import Sandbox
 
-_PLAY: dict[str, Callable[[Tx, str], None]] = {
+_PLAY: dict[str, Callable[[Tx, str], object]] = {
     "charge_settles": lambda tx, subject: charges.settle(tx, subject, pending=True),
     "charge_settles_at_once": lambda tx, subject: charges.settle(tx, subject, pending=False),
     "funds_available": balance.funds_available,
