@@ -59,7 +59,7 @@ def create(tx: Tx, params: Params) -> Object:
         raise unsupported("method", what="instant payouts")
     currency = check_currency(params["currency"])
     amount = check_positive(params["amount"])
-    check_step(amount, currency)
+    check_step(amount, currency, payout=True)
     bank = _bank(tx)
     if balance.available(tx, currency) < amount:
         raise invalid(_TOO_LITTLE, code="balance_insufficient")
