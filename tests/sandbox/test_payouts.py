@@ -443,6 +443,21 @@ async def test_the_platform_is_not_paid_out_by_hand(sandbox: Running) -> None:
     assert await sandbox.available() == {"usd": 10_000_000_00}
 
 
+async def test_what_left_the_platform_by_itself_may_come_back_too(sandbox: Running) -> None:
+    await sandbox.control("/balance_transactions", type="payout", amount=-100, currency="usd")
+    [planted] = (await sandbox.state())["objects"]["payout"]
+
+    failed = await conclude(sandbox, planted["id"], "failed", failure_code="declined")
+
+    assert (failed["status"], failed["failure_code"]) == ("failed", "declined")
+    assert await sandbox.available() == {"usd": 10_000_000_00}
+    booked = (await There(sandbox, "").transactions(source=planted["id"]))[0]
+    assert (booked.id, booked.reporting_category) == (
+        failed["failure_balance_transaction"],
+        "payout_reversal",
+    )
+
+
 async def test_payouts_are_found_again(sandbox: Running) -> None:
     there, other = await contractor(sandbox), await contractor(sandbox)
     await sandbox.transfer(there.id)
