@@ -36,6 +36,14 @@ def test_without_a_word_a_deposit_is_1_to_10000_dollars() -> None:
     assert settings().policy().deposit_bounds("USD") == (1_00, 10_000_00)
 
 
+def test_countries_and_capabilities_are_lists() -> None:
+    assert settings().policy().connect_countries == ("US",)
+    assert settings().policy().connect_capabilities == ("transfers",)
+    policy = settings(connect_countries="US, GB", connect_capabilities="transfers,card_payments").policy()
+    assert policy.connect_countries == ("US", "GB")
+    assert policy.connect_capabilities == ("transfers", "card_payments")
+
+
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
@@ -51,6 +59,11 @@ def test_without_a_word_a_deposit_is_1_to_10000_dollars() -> None:
         ({"currencies": "USD,usd"}, "CURRENCIES must be some of"),
         ({"currencies": "USD,EUR,USD"}, "CURRENCIES names a currency twice"),
         ({"currencies": ""}, "CURRENCIES must be some of"),
+        ({"connect_countries": ""}, "CONNECT_COUNTRIES must be ISO 3166"),
+        ({"connect_countries": "US,gb"}, "CONNECT_COUNTRIES must be ISO 3166"),
+        ({"connect_countries": "US;GB"}, "CONNECT_COUNTRIES must be ISO 3166"),
+        ({"connect_capabilities": "card_payments"}, "CONNECT_CAPABILITIES must be Stripe's names"),
+        ({"connect_capabilities": "transfers,Card Payments"}, "CONNECT_CAPABILITIES must be Stripe's names"),
     ],
 )
 def test_what_cannot_be_meant_stops_the_start(values: dict[str, str], problem: str) -> None:
