@@ -7,6 +7,7 @@ from domain.changes import Topic
 from domain.identity import Role
 from domain.kernel.operations import Blocker
 from domain.kernel.pages import Page, PageRequest
+from domain.kernel.search import Search
 from domain.ledger import Wallet
 from domain.withdrawals import (
     Requested,
@@ -60,6 +61,14 @@ async def page_of(
 ) -> Page[Withdrawal]:
     context.require()
     return await withdrawals.page_of(request, criteria={"owner": owner}, statuses=statuses)
+
+
+async def page(
+    context: Context, request: PageRequest, search: Search, *, statuses: Sequence[WithdrawalStatus] | None
+) -> Page[Withdrawal]:
+    """Everybody's. Raises Unauthenticated, Forbidden (not an admin)."""
+    context.require(Role.ADMIN)
+    return await withdrawals.page_of(request, criteria=search.criteria("wdr"), statuses=statuses)
 
 
 async def waiting_for(withdrawal: Withdrawal) -> Blocker | None:

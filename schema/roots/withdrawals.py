@@ -5,7 +5,11 @@ from collections.abc import AsyncIterator
 import strawberry
 
 import resolvers.withdrawals
-from schema.shared import Info, answered
+from domain.kernel.pages import PageRequest
+from domain.kernel.search import Search
+from domain.withdrawals import WithdrawalStatus
+from schema.operations import OperationFilter
+from schema.shared import Connection, Info, answered
 from schema.withdrawals import (
     RequestWithdrawalInput,
     RequestWithdrawalPayload,
@@ -22,6 +26,22 @@ class WithdrawalQueries:
     async def withdrawal(self, info: Info, id: strawberry.ID) -> Withdrawal | None:
         withdrawal = await resolvers.withdrawals.find(info.context, id)
         return None if withdrawal is None else Withdrawal.of(withdrawal)
+
+    @strawberry.field(description="ADMIN. Everybody's withdrawals, newest first.")
+    async def withdrawals(
+        self,
+        info: Info,
+        status: list[WithdrawalStatus] | None = None,
+        filter: OperationFilter | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Withdrawal]:
+        request = PageRequest.of(first, after, last, before)
+        search = Search() if filter is None else filter.to_search()
+        page = await resolvers.withdrawals.page(info.context, request, search, statuses=status)
+        return Connection[Withdrawal].of(page, Withdrawal.of)
 
 
 @strawberry.type

@@ -9,10 +9,12 @@ from server.wire.context import MakeContext, WireContext
 from server.wire.documents import EXTENSIONS
 from server.wire.middleware import BodyLimit, RequestId, request_id
 from server.wire.serving import Server, uvicorn_config
+from server.wire.stalling import STALL_S_MAX
 from server.wire.view import GraphQLApp
 
 __all__ = [
     "EXTENSIONS",
+    "STALL_S_MAX",
     "BodyLimit",
     "GraphQLApp",
     "MakeContext",

@@ -1,4 +1,4 @@
-"""uvicorn as this product runs it: bounded frames, live sockets, and a quick end."""
+"""uvicorn as this product runs it: bounded frames, live sockets, bounded patience, and a quick end."""
 
 import socket
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from server.wire.stalling import STALL_S_MAX, stalling
 from server.wire.view import GraphQLApp
 
 FRAME_BYTES_MAX: Final = 1_048_576
@@ -16,16 +17,18 @@ CONNECTIONS_MAX: Final = 10_000
 DRAIN_S_MAX: Final = 10
 
 
-def uvicorn_config(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp, *, host: str, port: int, stall_s_max: float = STALL_S_MAX) -> uvicorn.Config:
     """Logging is the application's: uvicorn's access log would write queries and what is in them.
 
     The peer stays the peer: uvicorn would believe X-Forwarded-For of everybody on this machine.
     """
+    http, sockets = stalling(stall_s_max)
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        ws="websockets-sansio",
+        http=http,
+        ws=sockets,
         ws_max_size=FRAME_BYTES_MAX,
         ws_ping_interval=PING_INTERVAL_S,
         ws_ping_timeout=PING_TIMEOUT_S,

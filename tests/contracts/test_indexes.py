@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from beanie import Document
 
-from domain import customers, deposits, identity, inbox, ledger, methods
+from domain import customers, deposits, escrow, identity, inbox, ledger, methods, withdrawals
 from domain.customers import Customer
 from domain.deposits import CreateDeposit, Deposit, DepositStatus
+from domain.escrow import Escrow, EscrowStatus
 from domain.gateway import Attempt, PaymentIntent
 from domain.identity import Role, User
 from domain.inbox import Endpoint, EventStatus, WebhookEvent
@@ -37,6 +38,7 @@ from domain.ledger import (
 )
 from domain.methods import PaymentMethod
 from domain.treasury import reading
+from domain.withdrawals import Withdrawal, WithdrawalStatus
 from server.runtime import DOCUMENTS
 from tests.house import House
 from tests.house.treasury import cards_settle
@@ -268,6 +270,8 @@ def old_card(house: House, number: int) -> PaymentMethod:
 
 # Pages.
 
+Read = Callable[[PageRequest], Awaitable[Page[Any]]]
+
 
 def pages(middle: str) -> list[PageRequest]:
     """From either end, and on from `middle` in either direction."""
@@ -377,6 +381,82 @@ async def test_a_page_of_a_time_begins_where_the_time_does(house: House) -> None
         assert not query.sorted_in_memory
     await house.collection("deposits").delete_many({})
     await house.start_worker()
+
+
+async def test_a_page_of_everybodys_escrows_or_withdrawals_examines_none_that_it_does_not_show(
+    busy_house: House,
+) -> None:
+    await Escrow.insert_many([old_escrow(busy_house, number) for number in range(300)])
+    await Withdrawal.insert_many([old_withdrawal(busy_house, number) for number in range(300)])
+    everybody, hers = Search(), Search(person=ADA)
+
+    def escrows(search: Search, **more: Any) -> Read:
+        return lambda request: escrow.page(request, search, **more)
+
+    def outgoing(search: Search, *statuses: WithdrawalStatus) -> Read:
+        criteria, some = search.criteria("wdr"), statuses or None
+        return lambda request: withdrawals.page_of(request, criteria=criteria, statuses=some)
+
+    funded, paid = [EscrowStatus.FUNDED], WithdrawalStatus.PAID
+    reads: list[tuple[str, Read, set[str]]] = [
+        ("esc", escrows(everybody), {"IXSCAN { _id: 1 }"}),
+        ("esc", escrows(everybody, statuses=funded), {"IXSCAN { status: 1, _id: -1 }"}),
+        ("esc", escrows(everybody, job_id="job 1"), {"IXSCAN { job_id: 1, _id: -1 }"}),
+        ("esc", escrows(hers), {"IXSCAN { owner: 1, _id: -1 }", "IXSCAN { contractor: 1, _id: -1 }"}),
+        ("wdr", outgoing(everybody), {"IXSCAN { _id: 1 }"}),
+        ("wdr", outgoing(everybody, paid), {"IXSCAN { status: 1, _id: -1 }"}),
+        ("wdr", outgoing(hers), {"IXSCAN { owner: 1, _id: -1 }"}),
+        ("wdr", outgoing(hers, paid), {"IXSCAN { owner: 1, status: 1, _id: -1 }"}),
+    ]
+    for prefix, read, plan in reads:
+        collection = {"esc": "escrows", "wdr": "withdrawals"}[prefix]
+        for request in pages(f"{prefix}_000150"):
+            query = await explained(busy_house, read(request), collection)
+            assert query.plan == plan, (prefix, request)
+            assert query.documents <= PAGE + 2
+            assert query.keys <= PAGE + 3
+
+
+def old_escrow(house: House, number: int) -> Escrow:
+    """Ada pays for every tenth, and works for another."""
+    now = house.runtime.now()
+    status = EscrowStatus.FUNDED if number // 10 % 2 else EscrowStatus.RELEASED
+    return Escrow(
+        id=f"esc_{number:06}",
+        owner=ADA if number % 10 == 0 else "usr_1",
+        contractor=ADA if number % 10 == 1 else "usr_2",
+        wallet="wal_1",
+        job_id=f"job {number % 4}",
+        price=100_00,
+        currency="USD",
+        platform_fee_bps=500,
+        service_fee_bps=2000,
+        locked=0,
+        expires_at=now,
+        status=status,
+        history=[StatusChange(status=status, at=now, actor=Actor.OWNER)],
+        idempotency=idempotency(ADA, number),
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def old_withdrawal(house: House, number: int) -> Withdrawal:
+    """Half of them Ada's, half of those paid."""
+    now = house.runtime.now()
+    status = WithdrawalStatus.PAID if number // 2 % 2 else WithdrawalStatus.CANCELED
+    return Withdrawal(
+        id=f"wdr_{number:06}",
+        owner=owner_of(number),
+        wallet="wal_1",
+        amount=25_00,
+        currency="USD",
+        status=status,
+        history=[StatusChange(status=status, at=now, actor=Actor.OWNER)],
+        idempotency=idempotency(owner_of(number), number),
+        created_at=now,
+        updated_at=now,
+    )
 
 
 async def test_a_page_of_people_is_read_in_order(busy_house: House) -> None:

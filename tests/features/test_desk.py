@@ -27,6 +27,20 @@ query ($status: [DepositStatus!], $filter: OperationFilter, $first: Int, $after:
 WALLET_OF = (
     "query ($user: ID!, $currency: CurrencyCode!) { walletOf(userId: $user, currency: $currency) { id } }"
 )
+ESCROWS = """
+query ($status: [EscrowStatus!], $jobId: String, $filter: OperationFilter, $first: Int, $after: String) {
+  page: escrows(status: $status, jobId: $jobId, filter: $filter, first: $first, after: $after) {
+    edges { node { id } } pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+WITHDRAWALS = """
+query ($status: [WithdrawalStatus!], $filter: OperationFilter, $first: Int, $after: String) {
+  page: withdrawals(status: $status, filter: $filter, first: $first, after: $after) {
+    edges { node { id } } pageInfo { hasNextPage endCursor }
+  }
+}
+"""
 OPERATION = """
 query ($id: ID!) {
   operation(id: $id) { __typename id state history { status } }
@@ -204,7 +218,68 @@ async def test_a_statement_names_what_each_line_is_of(house: House, ada: Person,
     assert edge["node"]["operation"] == {"id": deposit["id"]}
 
 
-@pytest.mark.parametrize("query", [USERS, DEPOSITS, WALLET_OF], ids=["users", "deposits", "walletOf"])
+# ------------------------------------------------------------------ escrows and withdrawals
+
+
+async def test_escrows_are_found_by_state_either_party_job_and_price(
+    house: House, ada: Person, edith: Person
+) -> None:
+    await house.funded(ada, usd=1_000_00)
+    grace, karl = await house.contractor("grace"), await house.contractor("karl")
+    small = (await ada.create_escrow(grace, 10_00, jobId="garden"))["escrow"]
+    running = await ada.hires(grace, usd=20_00)
+    large = (await ada.create_escrow(karl, 300_00, jobId="house"))["escrow"]
+    newest_first = [one["id"] for one in (large, running, small)]
+
+    assert await every_page(edith, ESCROWS, first=1) == newest_first
+    assert await page(edith, ESCROWS, status=["ACCEPTED"]) == [running["id"]]
+    assert await page(edith, ESCROWS, jobId="garden") == [small["id"]]
+    assert await page(edith, ESCROWS, jobId="garden", status=["ACCEPTED"]) == []
+    assert await page(edith, ESCROWS, filter={"personId": ada.id}) == newest_first
+    assert await every_page(edith, ESCROWS, first=1, filter={"personId": grace.id}) == newest_first[1:]
+    assert await page(edith, ESCROWS, filter={"personId": karl.id}, status=["FUNDED"]) == [large["id"]]
+    assert await page(edith, ESCROWS, filter={"amountMin": 20_00}) == newest_first[:2]
+    assert await page(edith, ESCROWS, filter={"amountMax": 20_00, "currency": "USD"}) == newest_first[1:]
+    assert await page(edith, ESCROWS, filter={"createdAfter": running["createdAt"]}) == [large["id"]]
+    assert await page(edith, ESCROWS, filter={"createdBefore": running["createdAt"]}) == [small["id"]]
+
+
+async def test_an_escrow_is_an_operation_of_both_parties(house: House, ada: Person, edith: Person) -> None:
+    await house.funded(ada, usd=100_00)
+    grace, karl = await house.contractor("grace"), await house.contractor("karl")
+    escrow = await ada.hires(grace, usd=20_00, accepted=False)
+    for person in (ada, grace, edith):
+        shown = (await person.data(OPERATION, {"id": escrow["id"]}))["operation"]
+        assert (shown["__typename"], shown["id"], shown["state"]) == ("Escrow", escrow["id"], "FUNDED")
+    assert await karl.data(OPERATION, {"id": escrow["id"]}) == {"operation": None, "node": None}
+
+
+async def test_withdrawals_are_found_by_state_owner_amount_and_time(house: House, edith: Person) -> None:
+    grace, karl = await house.onboarded("grace"), await house.onboarded("karl")
+    made = []
+    async with house.worker_away():
+        for person, amount in ((grace, 10_00), (karl, 20_00), (grace, 30_00)):
+            await house.funded(person, usd=100_00)
+            made.append((await person.request_withdrawal(amount))["withdrawal"])
+        await grace.cancel_withdrawal(made[0])
+    newest_first = [one["id"] for one in reversed(made)]
+
+    assert await every_page(edith, WITHDRAWALS, first=2) == newest_first
+    assert await page(edith, WITHDRAWALS, status=["CANCELED"]) == [made[0]["id"]]
+    assert await page(edith, WITHDRAWALS, filter={"personId": grace.id}) == [made[2]["id"], made[0]["id"]]
+    assert await page(edith, WITHDRAWALS, filter={"amountMin": 20_00, "amountMax": 20_00}) == [made[1]["id"]]
+    assert await page(edith, WITHDRAWALS, filter={"createdAfter": made[1]["createdAt"]}) == [made[2]["id"]]
+    assert await page(edith, WITHDRAWALS, filter={"createdBefore": made[1]["createdAt"]}) == [made[0]["id"]]
+    for person in (grace, edith):
+        shown = (await person.data(OPERATION, {"id": made[2]["id"]}))["operation"]
+        assert (shown["__typename"], shown["id"]) == ("Withdrawal", made[2]["id"])
+    assert (await karl.data(OPERATION, {"id": made[2]["id"]}))["operation"] is None
+
+
+# ------------------------------------------------------------------ for whom
+
+
+@pytest.mark.parametrize("query", [USERS, DEPOSITS, ESCROWS, WITHDRAWALS, WALLET_OF])
 async def test_the_desk_is_for_admins(house: House, ada: Person, query: str) -> None:
     variables = {"user": ada.id, "currency": "USD"} if query is WALLET_OF else {}
     for person in (ada, await house.contractor()):

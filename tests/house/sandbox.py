@@ -80,7 +80,13 @@ class SandboxServer:
         self._loop: asyncio.AbstractEventLoop
         self.recorder = Recorder(app)
         self._server = uvicorn.Server(
-            uvicorn.Config(self.recorder, log_level="warning", access_log=False, log_config=None)
+            uvicorn.Config(
+                self.recorder,
+                log_level="warning",
+                access_log=False,
+                log_config=None,
+                timeout_graceful_shutdown=1,
+            )
         )
         self._thread = threading.Thread(target=self._serve, name="stripe-sandbox", daemon=True)
 

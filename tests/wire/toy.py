@@ -1,9 +1,12 @@
 """A schema that misbehaves on request, served as the product is: uvicorn, its middleware, real sockets."""
 
 import asyncio
+import base64
 import itertools
+import os
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +21,7 @@ from starlette.requests import HTTPConnection
 
 from server.wire import (
     EXTENSIONS,
+    STALL_S_MAX,
     BodyLimit,
     GraphQLApp,
     RequestId,
@@ -59,6 +63,9 @@ class Context:
 _serials = itertools.count(1)
 watching: set[str] = set()
 """Names of the subscriptions whose generator is alive now."""
+FLOOD = base64.b64encode(os.urandom(49_152)).decode()
+flooded: Counter[str] = Counter()
+"""How much each flood has given out."""
 
 
 async def make_context(connection: HTTPConnection[Any], authorization: str | None) -> Context:
@@ -167,6 +174,18 @@ class Subscription:
             watching.discard(name)
 
     @strawberry.subscription
+    async def flood(self, name: str) -> AsyncIterator[str]:
+        """64 KiB after 64 KiB that no compression makes less, as fast as they are taken; `flooded` counts."""
+        watching.add(name)
+        try:
+            while True:
+                flooded[name] += 1
+                yield FLOOD
+                await asyncio.sleep(0)
+        finally:
+            watching.discard(name)
+
+    @strawberry.subscription
     async def silence(self, name: str) -> AsyncIterator[int]:
         """Says nothing, for ever."""
         watching.add(name)
@@ -231,9 +250,10 @@ def make_app(*, body_s_max: float = 10.0, **options: Any) -> tuple[Starlette, Gr
 
 
 @contextmanager
-def serve(**options: Any) -> Iterator[Toy]:
+def serve(*, stall_s_max: float = STALL_S_MAX, **options: Any) -> Iterator[Toy]:
     app, graphql = make_app(**options)
-    server = Server(uvicorn_config(app, host="127.0.0.1", port=0), graphql)
+    config = uvicorn_config(app, host="127.0.0.1", port=0, stall_s_max=stall_s_max)
+    server = Server(config, graphql)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
