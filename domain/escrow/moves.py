@@ -49,7 +49,7 @@ async def pay(
     for number, payment in enumerate(payments, start=escrow.moves_made + 1):
         step = fees.step(escrow.terms, progress, payment.kind, payment.amount)
         made = EscrowMove(
-            id=new_id("esm"),
+            id=new_id("esm", at=tx.now),
             idempotency=payment.key,
             escrow=escrow.id,
             number=number,

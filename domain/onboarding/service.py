@@ -79,11 +79,9 @@ async def create(runtime: Runtime, owner: str, command: CreateConnectAccount, *,
         key=command.idempotency_key,
         fields=command.fields(),
     )
-    account = await first_with(ConnectAccount, key)
-    replayed = account is not None
-    if account is None:
+    account, replayed = await _present(owner, key)
+    if not replayed:
         _validate(runtime, command)
-        account = await reads.live_account(owner)
     if account is None:
         await budget.spend(owner, member=key.member)
         account, replayed = await _write(await _new(runtime, owner, command, key))
@@ -184,6 +182,14 @@ def _check(runtime: Runtime, addresses: Addresses) -> None:
     check_return_url(addresses.refresh_url, path="refreshUrl", schemes=schemes)
 
 
+async def _present(owner: str, key: IdempotencyKey) -> tuple[ConnectAccount | None, bool]:
+    """The account that this key made, else the one that lives; and whether it was this key."""
+    # In this order: what a racing call of the same key writes in between is found by its key.
+    live = await reads.live_account(owner)
+    first = await first_with(ConnectAccount, key)
+    return first or live, first is not None
+
+
 async def _new(
     runtime: Runtime, owner: str, command: CreateConnectAccount, key: IdempotencyKey
 ) -> ConnectAccount:
@@ -208,12 +214,9 @@ async def _write(account: ConnectAccount) -> tuple[ConnectAccount, bool]:
     try:
         await account.insert()
     except DuplicateKeyError:
-        first = await first_with(ConnectAccount, account.idempotency)
-        if first is not None:
-            return first, True
-        live = await reads.live_account(account.owner)
+        present, replayed = await _present(account.owner, account.idempotency)
         # What was live a moment ago may be over by now.
-        return (live, False) if live is not None else await _write(account)
+        return (present, replayed) if present is not None else await _write(account)
     return account, False
 
 

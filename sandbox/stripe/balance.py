@@ -1,4 +1,4 @@
-"""The platform's money at Stripe: a balance transaction for every movement, and the balance as their sum."""
+"""Money at Stripe, the platform's or an account's: a transaction for every movement, and their sum."""
 
 from __future__ import annotations
 
@@ -44,8 +44,7 @@ def card_fee(amount: int, currency: str) -> int:
 
 def move(tx: Tx, movement: Movement, *, pending: bool) -> Object:
     """Book it. Pending money becomes available at midnight UTC two days on."""
-    midnight = tx.now // DAY_S * DAY_S
-    available_on = midnight + PENDING_DAYS * DAY_S if pending else tx.now
+    available_on = next_midnight(tx.now) + (PENDING_DAYS - 1) * DAY_S if pending else tx.now
     body = shaped(
         "balance_transaction",
         {
@@ -69,7 +68,32 @@ def move(tx: Tx, movement: Movement, *, pending: bool) -> Object:
     tx.insert(body)
     if pending:
         tx.schedule("funds_available", body["id"], due=available_on)
+    elif body["net"] > 0:
+        plan_payouts(tx)
     return body
+
+
+def next_midnight(now: int) -> int:
+    """UTC, always later than `now`."""
+    return (now // DAY_S + 1) * DAY_S
+
+
+def plan_payouts(tx: Tx) -> None:
+    """A connected account with money has its turn at the next midnight (`payouts.py`)."""
+    if tx.account and any(amount > 0 for amount in all_available(tx).values()):
+        tx.schedule_once("payouts_fall_due", tx.account, due=next_midnight(tx.now))
+
+
+def pay_out(tx: Tx, payout_id: str, currency: str) -> None:
+    """What is available and in no other automatic payout is in this one, itself too: the sum is nothing."""
+    tx.store.write(
+        "UPDATE objects SET private = json_set(private, '$.payout', ?) "
+        "WHERE object = 'balance_transaction' AND account = ? AND json_extract(body, '$.currency') = ? "
+        "AND json_extract(body, '$.status') = 'available' AND json_extract(private, '$.payout') IS NULL",
+        payout_id,
+        tx.account,
+        currency,
+    )
 
 
 def _fee_details(movement: Movement) -> list[Object]:
@@ -89,6 +113,7 @@ def funds_available(tx: Tx, transaction_id: str) -> None:
     body = tx.fetch("balance_transaction", transaction_id, param="id").body
     tx.save(body | {"status": "available"})
     tx.emit("balance.available", _balance(tx))
+    plan_payouts(tx)
 
 
 def set_float(tx: Tx, *, currency: str, amount: int, announce: bool) -> Object | None:
@@ -128,7 +153,12 @@ def set_float(tx: Tx, *, currency: str, amount: int, announce: bool) -> Object |
 
 
 def available(tx: Tx, currency: str) -> int:
-    return _sums(tx, "available").get(currency, 0)
+    return all_available(tx).get(currency, 0)
+
+
+def all_available(tx: Tx) -> dict[str, int]:
+    """By currency."""
+    return _sums(tx, "available")
 
 
 def holds_money(tx: Tx) -> bool:
@@ -145,24 +175,37 @@ def retrieve_transaction(tx: Tx, _params: Params, *, id: str) -> Object:
 
 
 def list_transactions(tx: Tx, params: Params) -> Object:
-    if "payout" in params:
-        tx.referenced("payout", params["payout"], param="payout")
-        raise invalid(  # every payout is manual
-            "Balance transaction history can only be filtered on automatic transfers, not manual.",
-            param="payout",
-        )
+    where, values = _in_payout(tx, params["payout"]) if "payout" in params else ([], [])
     return page(
         tx,
         "balance_transaction",
         params,
         url="/v1/balance_transactions",
         equal=("type", "source", "currency"),
+        where=where,
+        values=values,
     )
+
+
+def _in_payout(tx: Tx, payout_id: str) -> tuple[list[str], list[str]]:
+    """A condition on transactions. Of a payout that is not reconciled yet, Stripe knows but its own.
+
+    Raises StripeError for one that was made by hand.
+    """
+    payout = tx.referenced("payout", payout_id, param="payout").body
+    if not payout["automatic"]:
+        raise invalid(
+            "Balance transaction history can only be filtered on automatic transfers, not manual.",
+            param="payout",
+        )
+    if payout["reconciliation_status"] != "completed":
+        return ["id = ?"], [payout["balance_transaction"]]
+    return ["json_extract(private, '$.payout') = ?"], [payout_id]
 
 
 def _balance(tx: Tx) -> Object:
     ready, waiting = _sums(tx, "available"), _sums(tx, "pending")
-    currencies = sorted(ready.keys() | waiting.keys()) or [OPENING_FLOAT[0]]
+    currencies = sorted(ready.keys() | waiting.keys()) or [_usual_currency(tx)]
     return shaped(
         "balance",
         {
@@ -172,6 +215,11 @@ def _balance(tx: Tx) -> Object:
             "pending": [_amount(currency, waiting) for currency in currencies],
         },
     )
+
+
+def _usual_currency(tx: Tx) -> str:
+    account = tx.store.find("account", tx.account, account="") if tx.account else None
+    return str(account.body["default_currency"]) if account else OPENING_FLOAT[0]
 
 
 def _amount(currency: str, sums: dict[str, int]) -> Object:

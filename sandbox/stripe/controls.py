@@ -12,7 +12,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import balance, events, onboarding, refunds, state, timers, unprompted, webhook_endpoints
+from . import (
+    accounts,
+    balance,
+    events,
+    onboarding,
+    payouts,
+    refunds,
+    state,
+    timers,
+    unprompted,
+    webhook_endpoints,
+)
 from .currencies import check_currency
 from .errors import StripeError
 from .faults import Fault, FaultKind
@@ -90,6 +101,11 @@ class _RefundBody(_Body):
     failure_reason: _FailureReason = "unknown"
 
 
+class _PayoutBody(_Body):
+    outcome: Literal["paid", "failed"]
+    failure_code: str | None = None
+
+
 class _OnboardBody(_Body):
     outcome: Outcome | Literal["deauthorized"]
     requirements: Annotated[list[_Name], Field(min_length=1)] | None = None
@@ -133,6 +149,8 @@ class Controls:
             ("POST", "/balance_transactions", self.plant_movement),
             ("POST", "/refunds/{id}", self.conclude_refund),
             ("POST", "/accounts/{id}/onboard", self.onboard),
+            ("POST", "/accounts/{id}/payout", self.pay_out),
+            ("POST", "/payouts/{id}", self.conclude_payout),
             ("POST", "/reset", self.reset),
             ("GET", "/state", self.state),
         ]
@@ -208,6 +226,24 @@ class Controls:
             return refunds.conclude(
                 tx, request.path_params["id"], body.outcome, failure_reason=body.failure_reason
             )
+
+    async def conclude_payout(self, request: Request) -> Any:
+        body = await _parsed(request, _PayoutBody)
+        payout: str = request.path_params["id"]
+        if body.failure_code is not None and body.outcome != "failed":
+            raise Refusal(400, "failure_code: a payout that is paid has none")
+        if body.failure_code is not None and body.failure_code not in payouts.FAILURES:
+            raise Refusal(400, f"failure_code: must be one of {', '.join(payouts.FAILURES)}")
+        with self._sandbox.change() as tx:
+            there = tx.on(payouts.account_of(tx, payout))
+            payouts.conclude(there, payout, body.outcome, failure_code=body.failure_code)
+            return payouts.reconcile(there, payout)
+
+    async def pay_out(self, request: Request) -> Any:
+        account: str = request.path_params["id"]
+        with self._sandbox.change() as tx:
+            accounts.connected(tx, account, param="id")
+            return {"payouts": payouts.pay_all_out(tx.on(account), account)}
 
     async def onboard(self, request: Request) -> Any:
         body = await _parsed(request, _OnboardBody)

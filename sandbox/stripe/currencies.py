@@ -76,13 +76,7 @@ def check_currency(currency: str, *, param: str = "currency") -> str:
 
 def check_amount(amount: int, currency: str) -> int:
     """An amount that a card can be charged. Raises StripeError."""
-    if amount < 1:
-        raise StripeError(
-            400,
-            "This value must be greater than or equal to 1.",
-            param="amount",
-            code="parameter_invalid_integer",
-        )
+    check_positive(amount)
     check_step(amount, currency)
     least = _CHARGE_MIN.get(currency, 1)
     if amount < least:
@@ -92,6 +86,18 @@ def check_amount(amount: int, currency: str) -> int:
     if amount > most:
         shown = displayed(most, currency)
         raise invalid(f"Amount must be no more than {shown}", param="amount", code="amount_too_large")
+    return amount
+
+
+def check_positive(amount: int) -> int:
+    """Raises StripeError."""
+    if amount < 1:
+        raise StripeError(
+            400,
+            "This value must be greater than or equal to 1.",
+            param="amount",
+            code="parameter_invalid_integer",
+        )
     return amount
 
 

@@ -95,7 +95,7 @@ class Courier:
         if row is None:
             return
         endpoint = store.find("webhook_endpoint", row["endpoint"], account="")
-        event = store.find_any(row["event"], account=_account_of(self._sandbox, row["event"]))
+        event = store.find_any(row["event"])
         if endpoint is None or endpoint.deleted or endpoint.body["status"] != "enabled" or event is None:
             self._settle(delivery, outcome="endpoint gone or disabled", tries=row["tries"])
             return
@@ -164,8 +164,3 @@ async def _post(
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return type(error).__name__
     return str(response.status_code)
-
-
-def _account_of(sandbox: Sandbox, event_id: str) -> str:
-    row = sandbox.store.row("SELECT account FROM objects WHERE id = ?", event_id)
-    return row["account"] if row else ""

@@ -1,4 +1,7 @@
-"""`expand[]`: ids replaced by the objects that they name, four levels down at most."""
+"""`expand[]`: ids replaced by the objects that they name, four levels down at most.
+
+Whoever sees an id may see its object, across accounts too: a transfer names the payment that it is elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ class _Expansion:
             below = None
         elif "x-expansionResources" in property_schema:
             if isinstance(value, str):
-                value = node[name] = self._tx.store.find_any(value, account=self._tx.account) or value
+                value = node[name] = self._tx.store.find_any(value) or value
             below = None
         elif rest:
             below = _hash_schema(property_schema)

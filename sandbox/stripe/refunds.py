@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from . import balance, payment_methods
 from .cards import RefundOutcome
 from .currencies import check_step, displayed
-from .errors import StripeError, bad_parameter, invalid
+from .errors import StripeError, bad_parameter, invalid, unsupported
 from .lists import page
 from .objects import Object, changed, merge_metadata, shaped
 from .support import only
@@ -154,6 +154,8 @@ def _charge(tx: Tx, params: Params) -> Object:
         (body["id"], body["payment_intent"]) if name == "charge" else (body["latest_charge"], body["id"])
     )
     charge = tx.fetch("charge", charge_id, param=name).body if charge_id else None
+    if charge is not None and charge["source_transfer"] is not None:
+        raise unsupported(name, what="refunds of a transfer by whoever received it; reverse the transfer")
     if charge is None or not charge["paid"]:
         raise invalid(
             f"This PaymentIntent ({intent_id}) does not have a successful charge to refund.", param=name

@@ -23,8 +23,11 @@ _TABLES = {
 
 def shown(sandbox: Sandbox) -> dict[str, Any]:
     objects: dict[str, list[Any]] = {}
-    for row in sandbox.store.rows("SELECT object, body FROM objects ORDER BY seq"):
+    owners: dict[str, str] = {}
+    for row in sandbox.store.rows("SELECT id, object, account, body FROM objects ORDER BY seq"):
         objects.setdefault(row["object"], []).append(orjson.loads(row["body"]))
+        if row["account"]:
+            owners[row["id"]] = row["account"]
     return {
         "now": sandbox.clock.now(),
         "clock_offset_s": sandbox.clock.offset_s,
@@ -32,6 +35,7 @@ def shown(sandbox: Sandbox) -> dict[str, Any]:
         "webhooks": asdict(Knobs(**sandbox.store.setting("knobs", {}))),
         "faults": sandbox.faults.shown(),
         "objects": objects,
+        "owners": owners,  # of what is a connected account's own, by its id
         **{table: _table(sandbox, table) for table in _TABLES},
     }
 

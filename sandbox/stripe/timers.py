@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import balance, challenges, charges, onboarding, refunds
+from . import balance, challenges, charges, onboarding, payouts, refunds
 from .transaction import Tx
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox
 
-_PLAY: dict[str, Callable[[Tx, str], None]] = {
+_PLAY: dict[str, Callable[[Tx, str], object]] = {
     "charge_settles": lambda tx, subject: charges.settle(tx, subject, pending=True),
     "charge_settles_at_once": lambda tx, subject: charges.settle(tx, subject, pending=False),
     "funds_available": balance.funds_available,
     "challenge_expires": challenges.expire,
+    "payouts_fall_due": payouts.fall_due,
+    "payout_submitted": payouts.submit,
+    "payout_arrives": payouts.arrive,
+    "payout_reconciled": payouts.reconcile,
     "refund_arrives": refunds.arrive,
     "refund_bounces": refunds.bounce,
     "requirements_fall_due": onboarding.fall_due,

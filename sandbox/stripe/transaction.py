@@ -87,3 +87,8 @@ class Tx:
             self.account,
             subject,
         )
+
+    def schedule_once(self, kind: str, subject: str, *, due: float) -> None:
+        """... unless there is such a timer already, whenever it is due."""
+        if not self.store.row("SELECT id FROM timers WHERE kind = ? AND subject = ?", kind, subject):
+            self.schedule(kind, subject, due=due)

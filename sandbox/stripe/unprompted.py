@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import balance
-from .objects import Object, shaped
+from . import balance, payouts
 
 if TYPE_CHECKING:
+    from .objects import Object
     from .transaction import Tx
 
 REPORTING_CATEGORIES = {"adjustment": "other_adjustment", "payout": "payout", "stripe_fee": "fee"}
@@ -20,7 +20,9 @@ def plant(tx: Tx, *, kind: str, amount: int, currency: str, fee: int, descriptio
     A payout, which must leave, is an object too, paid out by hand to the platform's own bank.
     """
     payout = (
-        _payout(tx, amount=-amount, currency=currency, description=description) if kind == "payout" else None
+        payouts.draft(tx, amount=-amount, currency=currency, description=description)
+        if kind == "payout"
+        else None
     )
     movement = balance.Movement(
         kind=kind,
@@ -38,26 +40,3 @@ def plant(tx: Tx, *, kind: str, amount: int, currency: str, fee: int, descriptio
         tx.emit("payout.created", payout)
         tx.emit("payout.paid", tx.save(payout | {"status": "paid"}))
     return booked
-
-
-def _payout(tx: Tx, *, amount: int, currency: str, description: str | None) -> Object:
-    return shaped(
-        "payout",
-        {
-            "id": tx.ids.new("po_"),
-            "object": "payout",
-            "amount": amount,
-            "arrival_date": tx.now,
-            "automatic": False,
-            "created": tx.now,
-            "currency": currency,
-            "description": description,
-            "livemode": False,
-            "metadata": {},
-            "method": "standard",
-            "reconciliation_status": "not_applicable",
-            "source_type": "card",
-            "status": "pending",
-            "type": "bank_account",
-        },
-    )

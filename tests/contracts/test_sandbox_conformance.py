@@ -92,6 +92,13 @@ class Stage:
         given |= {"return_url": RETURN_URL, "automatic_payment_methods": {"enabled": True}} | params
         return await self.server.v1.payment_intents.create_async(given, self.key)
 
+    async def onboarded(self) -> str:
+        """The id of a connected account that can be paid, with money there to pay it."""
+        await self.controls.control("/float", {"currency": "usd", "amount": 10_000})
+        account = await self.server.v1.accounts.create_async(EXPRESS, self.key)
+        await self.controls.control(f"/accounts/{account.id}/onboard", {"outcome": "active"})
+        return account.id
+
     async def refused(self, method: Any, path: str, status: int, **params: Any) -> None:
         """A call that the SDK's types would not let pass."""
         with pytest.raises(stripe.StripeError) as refusal:
@@ -362,6 +369,49 @@ async def connect_pages(stage: Stage) -> None:
     await v1.accounts.retrieve_async(made.id)
 
 
+async def transfers(stage: Stage) -> None:
+    """Money out to a connected account, and back in parts."""
+    v1 = stage.server.v1
+    account = await stage.onboarded()
+    sending: Any = {"amount": 5000, "currency": "usd", "destination": account, "transfer_group": "wd_1"}
+    sent = await v1.transfers.create_async(sending | {"metadata": {"withdrawal_id": "1"}}, stage.key)
+    await v1.transfers.update_async(sent.id, {"description": "Wages", "metadata": {"n": "1"}}, stage.key)
+    back: Any = {"amount": 1000, "metadata": {"why": "a mistake"}}
+    part = await v1.transfers.reversals.create_async(sent.id, back, stage.key)
+    await v1.transfers.reversals.update_async(sent.id, part.id, {"metadata": {"n": "1"}}, stage.key)
+    await v1.transfers.reversals.create_async(sent.id, None, stage.key)
+    related = ["transfer.destination", "balance_transaction.source", "destination_payment_refund.charge"]
+    await v1.transfers.reversals.retrieve_async(sent.id, part.id, {"expand": related})
+    await v1.transfers.reversals.list_async(sent.id, {"limit": 1})
+    related = ["destination", "destination_payment.source_transfer", "balance_transaction.source"]
+    await v1.transfers.retrieve_async(sent.id, {"expand": related})
+    await v1.transfers.list_async({"transfer_group": "wd_1", "created": {"gte": sent.created}})
+    there: Any = {"stripe_account": account}
+    await v1.balance_transactions.list_async({"expand": ["data.source"]}, there)
+    await v1.charges.retrieve_async(str(sent.destination_payment), {"expand": ["balance_transaction"]}, there)
+
+
+async def payouts(stage: Stage) -> None:
+    """On to a bank: by the day and by hand, taken, sent back later, called off."""
+    v1 = stage.server.v1
+    account = await stage.onboarded()
+    there: Any = {"stripe_account": account}
+    await v1.transfers.create_async({"amount": 5000, "currency": "usd", "destination": account}, stage.key)
+    await v1.balance.retrieve_async(None, there)
+    by_hand: Any = {"amount": 100, "currency": "usd", "metadata": {"withdrawal_id": "1"}}
+    first = await v1.payouts.create_async(by_hand, stage.key | there)
+    await v1.payouts.update_async(first.id, {"metadata": {"n": "1"}}, stage.key | there)
+    called_off = await v1.payouts.create_async(by_hand, stage.key | there)
+    await v1.payouts.cancel_async(called_off.id, None, stage.key | there)
+    await stage.controls.control("/clock", {"advance_seconds": 3 * 86_400})
+    [automatic] = (await v1.payouts.list_async({"status": "paid", "limit": 1}, there)).data
+    await v1.balance_transactions.list_async({"payout": automatic.id, "expand": ["data.source"]}, there)
+    await stage.controls.control(f"/payouts/{automatic.id}", {"outcome": "failed"})
+    related = ["balance_transaction", "failure_balance_transaction", "destination"]
+    await v1.payouts.retrieve_async(automatic.id, {"expand": related}, there)
+    await v1.events.list_async({"type": "payout.*"}, there)
+
+
 async def webhook_endpoints(stage: Stage) -> None:
     v1 = stage.server.v1
     endpoint = await v1.webhook_endpoints.create_async(
@@ -442,6 +492,8 @@ SCENES: list[Callable[[Stage], Coroutine[Any, Any, None]]] = [
     refunds,
     money,
     accounts,
+    transfers,
+    payouts,
     connect_pages,
     webhook_endpoints,
     replays,

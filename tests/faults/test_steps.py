@@ -12,13 +12,15 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from dataclasses import replace
 from typing import Any
 
-from domain import deposits
+from domain import deposits, onboarding
 from domain.deposits import CreateDeposit, Deposit
 from domain.gateway import GatewayConfig, StripeGateway
 from domain.kernel.database import Tx
 from domain.kernel.operations import Actor
+from domain.onboarding import Addresses, CreateConnectAccount
 from domain.runtime import Runtime
 from tests.house import House, intent_of
+from tests.house.people import ADDRESSES
 from tests.house.sandbox import SECRET_KEY
 
 STEPS_MAX = 400
@@ -165,6 +167,43 @@ async def test_a_deposit_that_was_begun_is_finished_by_its_replay(house: House) 
 
     assert not died
     # It died before there was anything, with only the deposit, and with the intent too.
+    assert made_before_the_replay == {(0, 0), (1, 0), (1, 1)}
+
+
+async def test_an_account_that_was_begun_is_finished_by_its_replay(house: House) -> None:
+    """The same for a contractor's account: one of ours, and one at Stripe, in the end."""
+    await house.stop_worker()
+    made_before_the_replay = set()
+    addresses = Addresses(return_url=ADDRESSES["returnUrl"], refresh_url=ADDRESSES["refreshUrl"])
+    command = CreateConnectAccount(country="US", addresses=addresses, idempotency_key="payouts")
+    try:
+        for step in range(STEPS_MAX):
+            await house.sweep_clean()
+            grace = await house.contractor()
+            budget = house.limits.connect_accounts
+            async with (
+                own_line_to_stripe(house) as runtime,
+                killed_at(step, onboarding.create(runtime, grace.id, command, budget=budget)) as died,
+            ):
+                made_before_the_replay.add(
+                    (await house.count("connect_accounts"), len(await house.stripe.objects("account")))
+                )
+                await house.end_transactions()
+                house.clock.advance(seconds=house.settings.lease_seconds + 1)
+                payload = await grace.create_connect_account(key="payouts")
+                while payload["userErrors"]:  # the dead one's call is still under way at Stripe
+                    assert payload["userErrors"][0]["code"] == "PAYMENT_PROVIDER_UNAVAILABLE"
+                    payload = await grace.create_connect_account(key="payouts")
+            [account] = await house.stripe.objects("account")
+            assert account["metadata"]["connect_account_id"] == payload["connectAccount"]["id"]
+            assert await house.acct(grace) == account["id"]
+            assert await house.count("connect_accounts") == 1
+            if not died:
+                break
+    finally:
+        await house.start_worker()
+
+    assert not died
     assert made_before_the_replay == {(0, 0), (1, 0), (1, 1)}
 
 

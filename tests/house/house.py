@@ -172,7 +172,7 @@ class House:
     async def onboarded(self, name: str = "grace") -> Person:
         """A contractor whose account is ACTIVE; no event about that is on its way any more."""
         person = await self.contractor(name)
-        assert (await person.create_connect_account())["connectAccount"] is not None
+        assert (await person.create_connect_account())["userErrors"] == []
         await self.onboard(person, "active")
         await self.quiet()
         return person

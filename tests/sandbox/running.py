@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from stripe import PaymentIntent, SetupIntent
+from stripe import PaymentIntent, SetupIntent, Transfer
 
 from sandbox.stripe import SandboxConfig, create_app
 from tests.conformance import PINNED_VERSION, Recorder, check_event
@@ -29,6 +29,15 @@ PUBLISHABLE_KEY = "pk_test_sandbox"
 PLATFORM_SECRET = "whsec_platform"
 CONNECT_SECRET = "whsec_connect"
 PATIENCE_S = 10.0
+CONTRACTOR: Any = {
+    "controller": {
+        "fees": {"payer": "application"},
+        "losses": {"payments": "application"},
+        "stripe_dashboard": {"type": "express"},
+    },
+    "country": "US",
+    "capabilities": {"transfers": {"requested": True}},
+}
 
 Json = dict[str, Any]
 
@@ -168,6 +177,22 @@ class Running:
     async def confirm_setup(self, intent: str, card: str = "pm_card_visa", **params: Any) -> SetupIntent:
         given: Any = {"payment_method": card, **params}
         return await self.stripe.v1.setup_intents.confirm_async(intent, given)
+
+    async def contractor(self, outcome: str = "active") -> str:
+        """The id of a connected account that Stripe has thought about."""
+        account = await self.stripe.v1.accounts.create_async(CONTRACTOR)
+        await self.control(f"/accounts/{account.id}/onboard", outcome=outcome)
+        return account.id
+
+    async def transfer(self, destination: str, amount: int = 50_00, **params: Any) -> Transfer:
+        given: Any = {"amount": amount, "currency": "usd", "destination": destination, **params}
+        return await self.stripe.v1.transfers.create_async(given)
+
+    async def available(self, account: str = "") -> dict[str, int]:
+        """What can be sent, by currency: the platform's or a connected account's."""
+        options: Any = {"stripe_account": account} if account else {}
+        balance = await self.stripe.v1.balance.retrieve_async(None, options)
+        return {one.currency: one.amount for one in balance.available}
 
     async def paid(self, card: str = "pm_card_visa", **params: Any) -> PaymentIntent:
         return await self.confirm((await self.intent(**params)).id, card)
