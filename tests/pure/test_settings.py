@@ -60,6 +60,28 @@ def test_countries_and_capabilities_are_lists() -> None:
     assert policy.connect_capabilities == ("transfers", "card_payments")
 
 
+def test_without_a_word_a_withdrawal_is_10_to_10000_dollars_and_above_1000_is_approved() -> None:
+    policy = settings().policy()
+    assert policy.withdrawal_bounds("USD") == (10_00, 10_000_00)
+    assert policy.withdrawal_approval_above.of("USD") == 1_000_00
+    assert [delay.total_seconds() for delay in policy.retry_delays] == [300, 1_800, 7_200]
+    assert policy.funds_recheck.total_seconds() == 3_600
+
+
+def test_the_bounds_of_a_withdrawal_are_what_a_bank_can_be_paid() -> None:
+    policy = settings(
+        currencies="USD,HUF,KWD,ISK,MGA", withdrawal_min="1001,KWD:1234", withdrawal_max="20099"
+    ).policy()
+    bounds = {code: policy.withdrawal_bounds(code) for code in policy.currencies}
+    assert bounds == {
+        "USD": (1_001, 20_099),
+        "HUF": (1_100, 20_000),
+        "KWD": (1_240, 20_090),
+        "ISK": (1_001, 20_099),
+        "MGA": (1_100, 20_000),
+    }
+
+
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
@@ -77,6 +99,13 @@ def test_countries_and_capabilities_are_lists() -> None:
         ({"service_fee_bps": "12.5"}, "SERVICE_FEE_BPS: Input should be a valid integer"),
         ({"escrow_min": "0"}, "ESCROW_MIN: Value error, '0' is no count of minor units"),
         ({"escrow_expiry_days": "0"}, "ESCROW_EXPIRY_DAYS: Input should be greater than 0"),
+        ({"withdrawal_max": "999"}, "leave no withdrawal in USD: at least 1000, at most 999"),
+        ({"withdrawal_min": "1000001"}, "leave no withdrawal in USD: at least 1000001, at most 1000000"),
+        (
+            {"currencies": "USD,HUF", "withdrawal_min": "1000,HUF:1001", "withdrawal_max": "1099"},
+            "leave no withdrawal in HUF: at least 1100, at most 1000",
+        ),
+        ({"withdrawal_approval_above": "0"}, "WITHDRAWAL_APPROVAL_ABOVE: Value error, '0' is no count"),
         ({"currencies": "USD,usd"}, "CURRENCIES must be some of"),
         ({"currencies": "USD,EUR,USD"}, "CURRENCIES names a currency twice"),
         ({"currencies": ""}, "CURRENCIES must be some of"),
@@ -110,6 +139,9 @@ KEY = "of-32-bytes-and-more-for-the-tests"
         ({"refresh_token_days": "100000000000000"}, "REFRESH_TOKEN_DAYS: Input should be less than"),
         ({"webhook_retry_delays_seconds": "5,-5"}, "WEBHOOK_RETRY_DELAYS_SECONDS_1: Input should be greater"),
         ({"webhook_retry_delays_seconds": "inf"}, "WEBHOOK_RETRY_DELAYS_SECONDS_0: Input should be less"),
+        ({"retry_delays_seconds": "300,0"}, "RETRY_DELAYS_SECONDS_1: Input should be greater"),
+        ({"retry_delays_seconds": ""}, "RETRY_DELAYS_SECONDS: Value should have at least 1"),
+        ({"funds_recheck_seconds": "inf"}, "FUNDS_RECHECK_SECONDS: Input should be less than"),
         ({"webhook_retry_delays_seconds": ""}, "WEBHOOK_RETRY_DELAYS_SECONDS: Value should have at least 1"),
         ({"stripe_requests_per_second": "0.5"}, "STRIPE_REQUESTS_PER_SECOND: Input should be greater than"),
         (
