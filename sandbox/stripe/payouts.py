@@ -35,7 +35,9 @@ FAILURES = {
     "could_not_process": "The bank could not process this payout.",
     "debit_not_authorized": "Debit transactions are not approved on the bank account.",
     "declined": "The bank has declined this payout. The bank knows why.",
+    "incorrect_account_holder_address": "The bank has another address for the holder of this account.",
     "incorrect_account_holder_name": "The bank has another name for the holder of this account.",
+    "incorrect_account_holder_tax_id": "The bank has another tax id for the holder of this account.",
     "insufficient_funds": "The Stripe account has insufficient funds to cover the payout.",
     "invalid_account_number": "The routing number seems correct, but the account number is invalid.",
     "invalid_currency": "The bank could not process this payout because of its currency.",
@@ -59,7 +61,7 @@ def create(tx: Tx, params: Params) -> Object:
         raise unsupported("method", what="instant payouts")
     currency = check_currency(params["currency"])
     amount = check_positive(params["amount"])
-    check_step(amount, currency)
+    check_step(amount, currency, payout=True)
     bank = _bank(tx)
     if balance.available(tx, currency) < amount:
         raise invalid(_TOO_LITTLE, code="balance_insufficient")
