@@ -108,6 +108,7 @@ WITHDRAWAL_MUTATION = f"""
 mutation ($input: %sInput!) {{
   payload: %s(input: $input) {{
     withdrawal {{ {WITHDRAWAL_FIELDS} }}
+    %s
     userErrors {{
       __typename code message path
       ... on IdempotencyError {{ conflictingFields }}
@@ -119,6 +120,14 @@ mutation ($input: %sInput!) {{
 """
 # The mutations that have an input of their own; the others take WithdrawalInput.
 WITHDRAWAL_INPUTS = {"requestWithdrawal": "RequestWithdrawal", "resolveWithdrawal": "ResolveWithdrawal"}
+
+
+def withdrawal_mutation(mutation: str) -> str:
+    """The document of one of withdrawals' mutations; only what makes one has a key to tell of."""
+    keyed = "idempotency { replayed firstSeenAt }" if mutation == "requestWithdrawal" else ""
+    return WITHDRAWAL_MUTATION % (WITHDRAWAL_INPUTS.get(mutation, "Withdrawal"), mutation, keyed)
+
+
 BLOCKERS = """
 query ($amount: MinorUnits!, $currency: CurrencyCode!) {
   wallet(currency: $currency) { withdrawalBlockers(amount: $amount) { code message until } }
@@ -341,7 +350,7 @@ class Person:
         return await self.ask_of_withdrawal("resolveWithdrawal", **command)
 
     async def ask_of_withdrawal(self, mutation: str, **command: Any) -> dict[str, Any]:
-        query = WITHDRAWAL_MUTATION % (WITHDRAWAL_INPUTS.get(mutation, "Withdrawal"), mutation)
+        query = withdrawal_mutation(mutation)
         payload: dict[str, Any] = (await self.data(query, {"input": command}))["payload"]
         return payload
 
