@@ -89,10 +89,14 @@ async def watch(context: Context, withdrawal_id: str) -> AsyncIterator[Withdrawa
         return _visible(context, await withdrawals.find(withdrawal_id))
 
     topics = (Topic("withdrawals", withdrawal_id),)
+    told: int | None = None
     async for withdrawal in follow(
         context, topics, read, is_last=lambda withdrawal: withdrawal is None or withdrawal.is_settled
     ):
-        yield withdrawal
+        # That a worker is at it, or has looked in vain, is no change.
+        if withdrawal is None or withdrawal.version != told:
+            yield withdrawal
+        told = None if withdrawal is None else withdrawal.version
 
 
 def _visible(context: Context, withdrawal: Withdrawal | None) -> Withdrawal | None:
