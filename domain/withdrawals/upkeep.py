@@ -141,5 +141,6 @@ async def _postpone(runtime: Runtime, withdrawal: Withdrawal, pause: timedelta) 
     """Due again after `pause`, unless it moved on meanwhile."""
     await Withdrawal.get_pymongo_collection().update_one(
         {"_id": withdrawal.id, "version": withdrawal.version, "next_attempt_at": {"$type": "date"}},
-        {"$set": {"next_attempt_at": runtime.now() + pause}},
+        # Its owner is told until when it waits.
+        {"$set": {"next_attempt_at": runtime.now() + pause}, "$inc": {"version": 1}},
     )

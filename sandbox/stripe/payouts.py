@@ -116,15 +116,15 @@ def fall_due(tx: Tx, account_id: str) -> None:
     if interval != "daily" or not accounts.payouts_enabled(account.body):
         balance.plan_payouts(tx)
         return
-    pay_all_out(tx, account_id)
+    pay_all_out(tx)
 
 
-def pay_all_out(tx: Tx, account_id: str) -> list[Object]:
-    """All that is available goes to the bank, if there is one: an automatic payout for each currency."""
-    bank = external_accounts.current(tx, account_id)
-    if bank is None:
-        balance.plan_payouts(tx)
-        return []
+def pay_all_out(tx: Tx) -> list[Object]:
+    """All that is available goes to the bank: an automatic payout for each currency.
+
+    Raises StripeError payouts_not_allowed.
+    """
+    bank = _bank(tx)
     made = []
     for currency, amount in sorted(balance.all_available(tx).items()):
         if amount > 0:
@@ -134,7 +134,7 @@ def pay_all_out(tx: Tx, account_id: str) -> list[Object]:
                 automatic=True,
                 currency=currency,
                 description="STRIPE PAYOUT",
-                destination=bank.body["id"],
+                destination=bank["id"],
                 reconciliation_status="in_progress",
             )
             made.append(_send(tx, payout))
@@ -217,7 +217,7 @@ def draft(tx: Tx, *, amount: int, currency: str, **fields: object) -> Object:
 
 
 def _bank(tx: Tx) -> Object:
-    """Where a payout by hand goes. Raises StripeError."""
+    """Where the account's payouts go. Raises StripeError while they are off."""
     if not tx.account:
         raise unsupported("Stripe-Account", what="payouts of the platform's own")
     if not accounts.payouts_enabled(accounts.connected(tx, tx.account)):

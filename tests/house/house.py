@@ -38,6 +38,7 @@ from server.rates import Rate
 from server.runtime import gateway_config
 from server.settings import Settings
 from server.setup import prepare
+from server.wire.stalling import StallingHttp, StallingSocket
 from tests.conformance import DeliveryRecorder
 from tests.house.clock import TestClock
 from tests.house.people import Person
@@ -122,6 +123,9 @@ class House:
         config = uvicorn.Config(
             house._serve,
             interface="asgi3",
+            # The product's own protocols.
+            http=StallingHttp,
+            ws=StallingSocket,
             log_config=None,
             access_log=False,
             proxy_headers=False,

@@ -165,6 +165,34 @@ async def test_what_is_in_it_is_known_only_after_a_while(sandbox: Running) -> No
     assert len(await there.sources(made.id)) == 2
 
 
+async def test_nobody_has_to_wait_for_midnight(sandbox: Running) -> None:
+    there = await contractor(sandbox)
+    assert await sandbox.control(f"/accounts/{there.id}/payout") == {"payouts": []}
+    payment = str((await sandbox.transfer(there.id)).destination_payment)
+
+    [made] = (await sandbox.control(f"/accounts/{there.id}/payout"))["payouts"]
+    paid = await conclude(sandbox, made["id"], "paid")
+
+    assert (made["status"], made["automatic"], made["amount"]) == ("pending", True, 50_00)
+    assert paid["reconciliation_status"] == "completed"
+    assert await there.sources(made["id"]) == [(payment, 50_00), (made["id"], -50_00)]
+    await days(sandbox, 2)
+    assert len(await there.payouts()) == 1
+    assert await there.types_told() == ["created", "updated", "paid", "reconciliation_completed"]
+
+
+@pytest.mark.parametrize("outcome", ["payouts_disabled", "deauthorized"])
+async def test_nobody_is_paid_out_who_may_not_be(sandbox: Running, outcome: str) -> None:
+    there = await contractor(sandbox)
+    await sandbox.transfer(there.id)
+    await there.onboard(outcome)
+
+    answer = await sandbox.http.post(f"/_sandbox/accounts/{there.id}/payout")
+
+    assert answer.status_code == 400
+    assert "payout" not in (await sandbox.state())["objects"]
+
+
 async def test_each_day_pays_out_what_it_brought(sandbox: Running) -> None:
     there = await contractor(sandbox)
     first = await sandbox.transfer(there.id, 50_00)

@@ -57,6 +57,10 @@ class Story:
         with suppress(StripeError), self.sandbox.change(account=self.people[person]) as tx:
             payouts.create(tx, {"amount": amount, "currency": "usd"})
 
+    def pay_all_out(self, person: int) -> None:
+        with suppress(StripeError), self.sandbox.change(account=self.people[person]) as tx:
+            payouts.pay_all_out(tx)
+
     def answer(self, which: int, outcome: str) -> None:
         """What becomes of a payout: the bank's answer, or it is called off."""
         if not (made := self.objects("payout")):
@@ -133,6 +137,7 @@ steps = st.one_of(
     st.tuples(st.just("send"), person, amount),
     st.tuples(st.just("take_back"), which, amount),
     st.tuples(st.just("pay_out"), person, amount),
+    st.tuples(st.just("pay_all_out"), person),
     st.tuples(st.just("answer"), which, st.sampled_from(["paid", "failed", "canceled"])),
     st.tuples(st.just("change_bank"), person, st.integers(0, len(external_accounts.TEST_BANKS) - 1)),
     st.tuples(
