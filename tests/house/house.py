@@ -38,6 +38,7 @@ from server.rates import Rate
 from server.runtime import gateway_config
 from server.settings import Settings
 from server.setup import prepare
+from server.wire.stalling import StallingHttp, StallingSocket
 from tests.conformance import DeliveryRecorder
 from tests.house.clock import TestClock
 from tests.house.people import Person
@@ -122,6 +123,9 @@ class House:
         config = uvicorn.Config(
             house._serve,
             interface="asgi3",
+            # The product's own protocols.
+            http=StallingHttp,
+            ws=StallingSocket,
             log_config=None,
             access_log=False,
             proxy_headers=False,
@@ -439,6 +443,15 @@ class House:
             return not await self.count("webhook_events", status={"$in": ["PENDING", "FAILED"]})
 
         await self.until(none_open)
+
+    async def caught_up(self) -> None:
+        """Whatever Stripe has to tell has come, and has its effects."""
+
+        async def all_told() -> bool:
+            return not await self.deliveries_due()
+
+        await self.until(all_told)
+        await self.quiet()
 
     async def deliveries_due(self) -> int:
         """How many of Stripe's deliveries are on their way to us, or will be tried again."""
