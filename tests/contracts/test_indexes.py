@@ -769,6 +769,28 @@ async def test_no_query_of_a_withdrawals_whole_life_scans_a_collection(house: Ho
         assert [query.row["command"] for query in asked if "COLLSCAN" in query.plan] == []
 
 
+async def test_a_page_tells_what_each_waits_for_by_one_query_for_all(house: House) -> None:
+    """Of ten people's withdrawals, half of which wait for a wallet and half for an account."""
+    await house.stop_worker()
+    edith = await house.admin()
+    rows = [old_withdrawal(house, number) for number in range(10)]
+    for number, row in enumerate(rows):
+        row.status, row.owner = WithdrawalStatus.PENDING, f"usr_{number}"
+        row.hindrance = Hindrance.FREEZE if number % 2 else Hindrance.ACCOUNT
+        row.wallet = (await ledger.open_wallet(row.owner, "USD")).id
+    await Withdrawal.insert_many(rows)
+    async with profile(house) as profiler:
+        query = "{ withdrawals { edges { node { owner { displayName } waitingFor { code } } } } }"
+        edges = (await edith.data(query))["withdrawals"]["edges"]
+        asked = [await profiler.queries(name) for name in ("withdrawals", "wallets", "connect_accounts")]
+    waits_for = [(edge["node"]["waitingFor"] or {}).get("code") for edge in edges]
+    # Newest first; those wallets are not frozen any more.
+    assert waits_for == [None, "CONNECT_ACCOUNT_REQUIRED"] * 5
+    assert [len(queries) for queries in asked] == [1, 1, 1]
+    await house.sweep_clean()
+    await house.start_worker()
+
+
 async def wake_an_owners(house: House) -> None:
     await withdrawals.wake_owner(house.runtime, ADA)
 
