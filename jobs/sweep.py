@@ -32,7 +32,7 @@ class Due:
 DUE: Final = (
     Due("webhook_event", inbox.claim_next, dispatch.handle_claimed),
     Due("deposit", deposits.claim_next, deposits.look_again),
-    Due("connect_account", onboarding.claim_next, onboarding.look_again),
+    Due("connect_account", onboarding.claim_next, withdrawals.look_at_account),
     Due("escrow", escrow.claim_next, escrow.expire),
     Due("withdrawal", withdrawals.claim_next, withdrawals.look_again),
 )

@@ -63,12 +63,14 @@ async def watch(context: Context, deposit_id: str) -> AsyncIterator[Deposit | No
     """The deposit now and at each change, until it is settled; None, once, when it is not visible."""
     context.require()
 
-    async def read() -> Deposit | None:
-        return _visible(context, await deposits.find(deposit_id))
+    topic = Topic("deposits", deposit_id)
 
-    topics = (Topic("deposits", deposit_id),)
+    async def read() -> Deposit | None:
+        present = await context.changes.read_once(topic, lambda: deposits.find(deposit_id))
+        return _visible(context, present)
+
     async for deposit in follow(
-        context, topics, read, is_last=lambda deposit: deposit is None or deposit.is_settled
+        context, (topic,), read, is_last=lambda deposit: deposit is None or deposit.is_settled
     ):
         yield deposit
 

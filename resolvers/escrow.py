@@ -126,16 +126,16 @@ async def watch(context: Context, escrow_id: str) -> AsyncIterator[Escrow | None
     if first is None:
         yield None
         return
-    wallet_id = first.wallet
+    job, payer = Topic("escrows", escrow_id), Topic("wallets", first.wallet)
 
     async def read() -> tuple[Escrow | None, bool]:
-        present = await find(context, escrow_id)
-        wallet = await ledger.wallet(wallet_id)
-        return present, wallet is not None and wallet.frozen
+        present = await context.changes.read_once(job, lambda: escrow.find(escrow_id))
+        wallet = await context.changes.read_once(payer, lambda: ledger.wallet(payer.value))
+        return _visible(context, present), wallet is not None and wallet.frozen
 
-    topics = (Topic("escrows", escrow_id), Topic("wallets", wallet_id))
-    states = follow(context, topics, read, is_last=lambda state: state[0] is None or state[0].is_settled)
-    async for present, _ in states:
+    async for present, _ in follow(
+        context, (job, payer), read, is_last=lambda state: state[0] is None or state[0].is_settled
+    ):
         yield present
 
 

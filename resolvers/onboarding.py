@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from domain import onboarding
+from domain import onboarding, withdrawals
 from domain.changes import Topic
 from domain.gateway import AccountLink
 from domain.identity import Role
@@ -32,7 +32,11 @@ async def create_dashboard_link(context: Context) -> str:
 
 
 async def own(context: Context, *, fresh: bool) -> ConnectAccount | None:
-    return await onboarding.of_owner(context.runtime, context.require().id, fresh=fresh)
+    """The viewer's. `fresh`: as Stripe says now, and what waited for that goes on."""
+    account = await onboarding.of_owner(context.runtime, context.require().id, fresh=fresh)
+    if fresh and account is not None and account.withdrawals_enabled:
+        await withdrawals.wake_owner(context.runtime, account.owner)
+    return account
 
 
 async def find(context: Context, account_id: str) -> ConnectAccount | None:

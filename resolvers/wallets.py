@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain import deposits, escrow, ledger
+from domain import deposits, escrow, ledger, withdrawals
 from domain.changes import Topic
 from domain.identity import Role
 from domain.kernel.database import Row
@@ -56,9 +56,9 @@ async def freeze(context: Context, decision: WalletDecision) -> Wallet:
 
 
 async def unfreeze(context: Context, decision: WalletDecision) -> Wallet:
-    """Raises Unauthenticated, Forbidden (not an admin), and what ledger.unfreeze_wallet raises."""
+    """Raises Unauthenticated, Forbidden (not an admin), and what withdrawals.unfreeze_wallet raises."""
     viewer = context.require(Role.ADMIN)
-    return await ledger.unfreeze_wallet(context.runtime, viewer.id, decision)
+    return await withdrawals.unfreeze_wallet(context.runtime, viewer.id, decision)
 
 
 async def freeze_changes(context: Context, wallet: Wallet, request: PageRequest) -> Page[FreezeChange]:

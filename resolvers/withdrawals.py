@@ -85,14 +85,20 @@ async def watch(context: Context, withdrawal_id: str) -> AsyncIterator[Withdrawa
     """The withdrawal now and at each change, until it is settled; None, once, when it is not visible."""
     context.require()
 
-    async def read() -> Withdrawal | None:
-        return _visible(context, await withdrawals.find(withdrawal_id))
+    topic = Topic("withdrawals", withdrawal_id)
 
-    topics = (Topic("withdrawals", withdrawal_id),)
+    async def read() -> Withdrawal | None:
+        present = await context.changes.read_once(topic, lambda: withdrawals.find(withdrawal_id))
+        return _visible(context, present)
+
+    told: int | None = None
     async for withdrawal in follow(
-        context, topics, read, is_last=lambda withdrawal: withdrawal is None or withdrawal.is_settled
+        context, (topic,), read, is_last=lambda withdrawal: withdrawal is None or withdrawal.is_settled
     ):
-        yield withdrawal
+        # That a worker is at it, or has looked in vain, is no change.
+        if withdrawal is None or withdrawal.version != told:
+            yield withdrawal
+        told = None if withdrawal is None else withdrawal.version
 
 
 def _visible(context: Context, withdrawal: Withdrawal | None) -> Withdrawal | None:

@@ -194,6 +194,12 @@ class Settings(BaseSettings):
                     f"DEPOSIT_MIN, DEPOSIT_MAX and Stripe's own limits leave no deposit in {code}: "
                     f"at least {least}, at most {most} minor units"
                 )
+            least, most = policy.withdrawal_bounds(code)
+            if least > most:
+                raise ValueError(
+                    f"WITHDRAWAL_MIN and WITHDRAWAL_MAX leave no withdrawal in {code}: "
+                    f"at least {least}, at most {most} minor units"
+                )
         return self
 
     @model_validator(mode="after")

@@ -2,14 +2,15 @@
 
 A watcher is told only *that* its topic changed, and reads the present state itself. So nothing is buffered:
 a thousand changes while a watcher is busy are one flag, intermediate states are merged and the last is never
-missed. Register the watch first, then read the state, then wait.
+missed. Register the watch first, then read the state, then wait. Those whom a change wakes together may read
+together: `read_once`.
 """
 
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
 from prometheus_client import Gauge
@@ -21,6 +22,8 @@ from domain.kernel.database import Database
 REOPEN_S: Final = 0.2
 _WATCHERS = Gauge("jobsphere_watchers", "Subscriptions that are open.", multiprocess_mode="livesum")
 _log = structlog.get_logger("changes")
+
+State = TypeVar("State")
 
 
 class Topic(NamedTuple):
@@ -55,6 +58,7 @@ class Changes:
         self._database = database
         self._collections = sorted(collections)
         self._watches: defaultdict[Topic, set[Watch]] = defaultdict(set)
+        self._reads: dict[Topic, asyncio.Task[Any]] = {}
         self._resume: Mapping[str, Any] | None = None
         self.ready = asyncio.Event()
 
@@ -73,6 +77,24 @@ class Changes:
                 self._watches[topic].discard(watch)
                 if not self._watches[topic]:
                     del self._watches[topic]
+
+    async def read_once(self, topic: Topic, read: Callable[[], Awaitable[State]]) -> State:
+        """What `read` answers about the topic's document, read once for all who ask in one turn of the loop.
+
+        A change wakes its watchers in one turn, be they a thousand. The read begins when that turn is over,
+        so it sees the change that each of them was told of. `topic` alone says what is read.
+        """
+        if topic not in self._reads:
+
+            async def begin() -> State:
+                # Whoever asks from here on may know of a later change.
+                del self._reads[topic]
+                return await read()
+
+            self._reads[topic] = asyncio.create_task(begin())
+        # Shielded: others wait for the same, and one that gives up must not take it from them.
+        state: State = await asyncio.shield(self._reads[topic])
+        return state
 
     async def run(self) -> None:
         """Follow the stream for ever, through failovers; where its history is lost, wake everybody."""

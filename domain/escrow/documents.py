@@ -11,6 +11,11 @@ from domain.kernel.due import DUE_INDEX
 from domain.kernel.operations import IDEMPOTENCY_INDEX, Actor, Keyed, Operation
 
 
+def _newest_first(name: str, *fields: str) -> IndexModel:
+    """Serves pages of what is equal in `fields`."""
+    return IndexModel([*((field, ASCENDING) for field in fields), ("_id", DESCENDING)], name=name)
+
+
 class Escrow(Operation[EscrowStatus]):
     """`owner` is the customer, `wallet` theirs. Amounts in minor units of `currency`, rates in basis points.
 
@@ -57,17 +62,12 @@ class Escrow(Operation[EscrowStatus]):
         indexes: ClassVar = [
             DUE_INDEX,
             IDEMPOTENCY_INDEX,
-            *(
-                IndexModel([*((field, ASCENDING) for field in fields), ("_id", DESCENDING)], name=name)
-                for name, fields in {
-                    "owner": ("owner",),
-                    "owner_status": ("owner", "status"),
-                    "contractor": ("contractor",),
-                    "contractor_status": ("contractor", "status"),
-                    "job": ("job_id",),
-                    "status": ("status",),
-                }.items()
-            ),
+            _newest_first("owner", "owner"),
+            _newest_first("owner_status", "owner", "status"),
+            _newest_first("contractor", "contractor"),
+            _newest_first("contractor_status", "contractor", "status"),
+            _newest_first("job", "job_id"),
+            _newest_first("status", "status"),
         ]
 
 

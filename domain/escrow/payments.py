@@ -5,7 +5,7 @@ Each has a caller's key of its own: the same key again moves nothing.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from domain import ledger
 from domain.escrow import reads
@@ -19,6 +19,9 @@ from domain.kernel.database import Tx
 from domain.kernel.errors import InvalidInput, InvalidState, WalletFrozen
 from domain.kernel.operations import Actor, IdempotencyKey, first_with
 from domain.runtime import Runtime
+
+# Whoever reads an escrow reads its moves with it.
+PARTS_MAX: Final = 100
 
 
 @dataclass(frozen=True)
@@ -182,9 +185,11 @@ def _require_undisputed(escrow: Escrow) -> None:
 
 
 def _amount(escrow: Escrow, amount: int | None) -> int:
-    """`amount`, or the whole rest. Raises InvalidInput for what is not there."""
+    """`amount`, or the whole rest. Raises InvalidInput for what is not there, or is one part too many."""
     if amount is None:
         return escrow.rest
     if not 0 < amount <= escrow.rest:
         raise InvalidInput(f"Of this escrow, 1 to {escrow.rest} can be moved.", path=["amount"])
+    if amount < escrow.rest and escrow.moves_made >= PARTS_MAX:
+        raise InvalidInput(f"After {PARTS_MAX} parts, what is left moves as a whole.", path=["amount"])
     return amount

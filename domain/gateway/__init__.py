@@ -1,11 +1,12 @@
 """Stripe: the only importer of its SDK."""
 
-from domain.gateway.asking import Find, ask
+from domain.gateway.asking import Find, ask, listed
 from domain.gateway.attempts import Attempt, NotSendable
 from domain.gateway.client import API_VERSION, GatewayConfig, StripeGateway
 from domain.gateway.connect_objects import Account, AccountLink, RequirementError, Requirements
 from domain.gateway.errors import (
     CircuitOpen,
+    Forbidden,
     KeySpent,
     Misuse,
     NotDone,
@@ -37,6 +38,7 @@ __all__ = [
     "CircuitOpen",
     "Customer",
     "Find",
+    "Forbidden",
     "GatewayConfig",
     "KeySpent",
     "Misuse",
@@ -57,5 +59,6 @@ __all__ = [
     "Transfer",
     "Unknown",
     "ask",
+    "listed",
     "verified_event",
 ]

@@ -36,6 +36,12 @@ def step(currency: Currency) -> int:
     return (_ours_in_one_of_stripes(currency) * currency.stripe_step).numerator
 
 
+def payable_step(currency: Currency) -> int:
+    """The fewest of our minor units that Stripe can pay to a bank more, or less."""
+    coarse = max(currency.stripe_step, currency.payout_step)
+    return (_ours_in_one_of_stripes(currency) * coarse).numerator
+
+
 def chargeable(currency: Currency) -> tuple[int, int]:
     """The least and the most that Stripe charges, in our minor units."""
     least = currency.charge_min * _ours_in_one_of_stripes(currency)

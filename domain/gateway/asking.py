@@ -16,7 +16,7 @@ from pymongo import ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
 
 from domain.gateway.attempts import Attempt, NotSendable
-from domain.gateway.errors import KeySpent, NotDone, NotFoundYet, Refused, StripeTrouble, Unknown
+from domain.gateway.errors import Forbidden, KeySpent, NotDone, NotFoundYet, Refused, StripeTrouble, Unknown
 from domain.kernel.clock import Clock
 from domain.kernel.database import Row
 
@@ -84,7 +84,8 @@ async def _decide(
     except Refused as refused:
         if not attempt.unknown:
             raise
-        trouble = refused
+        # Only what Stripe keeps under the key was, for certain, also its answer to the sending before.
+        trouble = refused if refused.replayed else Unknown(refused.code)
     except Unknown as unknown:
         if not unknown.replayed:
             # It may have been done just now: what was not there before says nothing of that.
@@ -93,12 +94,9 @@ async def _decide(
         attempt.stored_failure = unknown.code
         trouble = KeySpent(unknown.code)
     except NotSendable as error:
-        if not attempt.unknown and attempt.may_be_sent(now()):
-            # Its turn came after the lease had passed.
-            raise NotDone("not_sendable") from error
-        if not attempt.is_spent(now()):
-            raise Unknown("not_sendable") from error
-        trouble = KeySpent("key_too_old")
+        if attempt.may_be_sent(now()):  # its turn came after the lease had passed
+            raise (Unknown if attempt.unknown else NotDone)("not_sendable") from error
+        trouble = KeySpent("key_too_old") if attempt.is_spent(now()) else Unknown("not_sendable")
     return await _look_up(attempt, find, trouble, now, lookup_wait)
 
 
@@ -107,7 +105,7 @@ async def _look_up(
 ) -> Made:
     """What Stripe lists. Raises NotFoundYet, and once it is proved that there is nothing, `trouble`."""
     proves = attempt.missed_at is not None and now() >= attempt.missed_at + lookup_wait
-    found = await find(attempt)
+    found = await listed(find, attempt)
     if found is not None:
         return found
     if proves:
@@ -116,9 +114,17 @@ async def _look_up(
     raise NotFoundYet(retry_after=attempt.missed_at + lookup_wait - now())
 
 
+async def listed(find: Find[Made], attempt: Attempt) -> Made | None:
+    """What Stripe lists. Raises Unknown also when it refuses to: that is no answer to what was sent."""
+    try:
+        return await find(attempt)
+    except Refused as refused:
+        raise Unknown(refused.code, request_id=refused.request_id) from refused
+
+
 def _did_nothing(trouble: StripeTrouble) -> bool:
     """Whether the first sending under a key certainly did nothing. An unknown one stays so all the same."""
-    return isinstance(trouble, NotDone | Refused)
+    return isinstance(trouble, NotDone | Refused | Forbidden)
 
 
 async def _release(

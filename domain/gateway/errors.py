@@ -8,6 +8,7 @@ StripeTrouble
 │   └── NotFoundYet   looked up in vain, but one empty list proves nothing: look again
 ├── KeySpent     certainly not done, and this key never will be: a new key
 └── Misuse       our bug or our configuration: an alert; says nothing about an earlier sending
+    └── Forbidden     401, 403: Stripe let nothing in, so this sending did nothing
 """
 
 from collections.abc import Mapping
@@ -72,9 +73,14 @@ class Misuse(StripeTrouble):
     pass
 
 
+class Forbidden(Misuse):
+    pass
+
+
 class Refused(StripeTrouble):
     """`message` is Stripe's sentence for a person; `decline_code` comes with a declined card.
 
+    `replayed`: Stripe keeps this answer under the key; until then it is one of this moment only.
     `payment_intent` is Stripe's JSON of the intent that was refused something: it exists, and lives on.
     """
 
@@ -87,9 +93,11 @@ class Refused(StripeTrouble):
         parameter: str | None = None,
         payment_intent: Mapping[str, Any] | None = None,
         request_id: str | None = None,
+        replayed: bool = False,
     ) -> None:
         super().__init__(code, request_id=request_id)
         self.message = message
+        self.replayed = replayed
         self.decline_code = decline_code
         self.parameter = parameter
         self.payment_intent = payment_intent
@@ -104,6 +112,7 @@ def classify(error: stripe.StripeError) -> StripeTrouble:
     request_id = error.request_id
     # The SDK fills error.code for some classes only; the body has it for all.
     code = getattr(error.error, "code", None) or error.code or type(error).__name__
+    replayed = (error.headers or {}).get("idempotent-replayed") == "true"
     match error:
         case stripe.APIConnectionError():
             if isinstance(error.__cause__, _NEVER_SENT):
@@ -120,12 +129,13 @@ def classify(error: stripe.StripeError) -> StripeTrouble:
                 parameter=error.param,
                 payment_intent=_intent_in(error),
                 request_id=request_id,
+                replayed=replayed,
             )
         case stripe.AuthenticationError() | stripe.PermissionError() | stripe.IdempotencyError():
-            return Misuse(code, request_id=request_id)
+            kind = Misuse if isinstance(error, stripe.IdempotencyError) else Forbidden
+            return kind(code, request_id=request_id)
         case _:
             # 409 (still running), 5xx, and a 200 that cannot be parsed.
-            replayed = (error.headers or {}).get("idempotent-replayed") == "true"
             # What Stripe stored once and repeats now says nothing about its health.
             outage = not replayed and (error.error is None or (error.http_status or 0) >= 500)
             return Unknown(code, request_id=request_id, outage=outage, replayed=replayed)

@@ -37,23 +37,20 @@ async def freeze_wallet(runtime: Runtime, admin: str, decision: WalletDecision) 
     return await runtime.database.transact(work)
 
 
-async def unfreeze_wallet(runtime: Runtime, admin: str, decision: WalletDecision) -> Wallet:
+async def unfreeze_wallet(tx: Tx, admin: str, decision: WalletDecision) -> Wallet:
     """Take back what an administrator froze; a dispute's or a debt's freeze stays.
 
+    What waited for it is its callers', in the same transaction.
     Raises InvalidInput, NotFound, Forbidden (one's own wallet), InvalidState (no administrator froze it).
     """
     reason = _reason(decision)
-
-    async def work(tx: Tx) -> Wallet:
-        wallet = await _get(tx, decision.wallet_id)
-        if wallet.owner == admin:
-            raise Forbidden("Nobody unfreezes a wallet of their own.")
-        cause = FreezeCause.ADMIN
-        if not await unfreeze(tx, wallet.id, cause=cause, operation=None, by=admin, reason=reason):
-            raise InvalidState("This wallet is not frozen by an administrator.", path=["walletId"])
-        return await _get(tx, wallet.id)
-
-    return await runtime.database.transact(work)
+    wallet = await _get(tx, decision.wallet_id)
+    if wallet.owner == admin:
+        raise Forbidden("Nobody unfreezes a wallet of their own.")
+    cause = FreezeCause.ADMIN
+    if not await unfreeze(tx, wallet.id, cause=cause, operation=None, by=admin, reason=reason):
+        raise InvalidState("This wallet is not frozen by an administrator.", path=["walletId"])
+    return await _get(tx, wallet.id)
 
 
 def _reason(decision: WalletDecision) -> str:

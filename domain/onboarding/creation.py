@@ -25,8 +25,18 @@ CONTROLLER: Final = {
 }
 
 
-async def first_attempt(runtime: Runtime, account_id: str, *, owner: str, country: str) -> Attempt:
-    return await _attempt(runtime, account_id, owner=owner, country=country, number=1)
+async def attempt(runtime: Runtime, account_id: str, *, owner: str, country: str, number: int = 1) -> Attempt:
+    """The question to Stripe, as it is stored before it is asked; `number` counts its keys."""
+    user = await identity.get(owner)
+    parameters: dict[str, Any] = {
+        "controller": CONTROLLER,
+        "country": country,
+        "email": identity.email_of(runtime, user),
+        "capabilities": {name: {"requested": True} for name in runtime.policy.connect_capabilities},
+        "metadata": {"user_id": owner, "connect_account_id": account_id},
+    }
+    key = f"connect_account:{account_id}:create:{number}"
+    return Attempt.make(key, parameters, cipher=runtime.cipher, now=runtime.now())
 
 
 async def ensure(runtime: Runtime, account: ConnectAccount) -> ConnectAccount:
@@ -39,19 +49,6 @@ async def ensure(runtime: Runtime, account: ConnectAccount) -> ConnectAccount:
         await asyncio.sleep(random.uniform(POLL_S, 2 * POLL_S))  # noqa: S311 - jitter, not a secret
         account = await reads.get(account.id)
     return account
-
-
-async def _attempt(runtime: Runtime, account_id: str, *, owner: str, country: str, number: int) -> Attempt:
-    user = await identity.get(owner)
-    parameters: dict[str, Any] = {
-        "controller": CONTROLLER,
-        "country": country,
-        "email": identity.email_of(runtime, user),
-        "capabilities": {name: {"requested": True} for name in runtime.policy.connect_capabilities},
-        "metadata": {"user_id": owner, "connect_account_id": account_id},
-    }
-    key = f"connect_account:{account_id}:create:{number}"
-    return Attempt.make(key, parameters, cipher=runtime.cipher, now=runtime.now())
 
 
 async def _ask(runtime: Runtime, account: ConnectAccount) -> ConnectAccount | None:
@@ -105,7 +102,7 @@ async def _made(runtime: Runtime, account: ConnectAccount, told: gateway.Account
 async def _number_anew(runtime: Runtime, account: ConnectAccount) -> None:
     """There certainly is no account, and this key never makes one: whoever asks next takes the next key."""
     number = int(account.attempt.key.rpartition(":")[2]) + 1
-    following = await _attempt(
+    following = await attempt(
         runtime, account.id, owner=account.owner, country=account.country, number=number
     )
     await ConnectAccount.get_pymongo_collection().update_one(

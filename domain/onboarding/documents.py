@@ -78,12 +78,16 @@ class ConnectAccount(Operation[ConnectAccountStatus]):
         name = "connect_accounts"
         indexes: ClassVar = [
             DUE_INDEX,
-            IndexModel([("owner", ASCENDING), ("_id", DESCENDING)], name="owner"),
             IndexModel(
-                [("owner", ASCENDING), ("live", ASCENDING)],
+                [("owner", ASCENDING)],
                 unique=True,
                 name="one_live",
                 partialFilterExpression={"live": True},
+            ),
+            IndexModel(
+                [("owner", ASCENDING), ("_id", DESCENDING)],
+                name="ended",
+                partialFilterExpression={"live": False},
             ),
             IDEMPOTENCY_INDEX,
             IndexModel(

@@ -36,7 +36,7 @@ async def latest(owner: str) -> ConnectAccount | None:
     live = await live_account(owner)
     if live is not None:
         return live
-    ended = {"owner": owner, "stripe_id": {"$gt": ""}}
+    ended = {"owner": owner, "live": False, "stripe_id": {"$gt": ""}}
     newest = [("_id", -1)]
     return _parsed(await ConnectAccount.get_pymongo_collection().find_one(ended, sort=newest))
 

@@ -101,7 +101,11 @@ async def create_onboarding_link(runtime: Runtime, owner: str, addresses: Addres
     Raises InvalidInput, ConnectAccountRequired, InvalidState (it is closed), PaymentProviderUnavailable.
     """
     _check(runtime, addresses)
-    account = await _made(runtime, await _latest(owner))
+    try:
+        account = await _made(runtime, await _latest(owner))
+    except InvalidInput as refused:
+        # What Stripe will not have was said when it was begun, not now.
+        raise InvalidState(refused.message) from refused
     return await _onboarding_link(runtime, account, addresses)
 
 
@@ -202,7 +206,7 @@ async def _new(
         status=status,
         history=[StatusChange(status=status, at=now, actor=Actor.OWNER)],
         idempotency=key,
-        attempt=await creation.first_attempt(runtime, account_id, owner=owner, country=command.country),
+        attempt=await creation.attempt(runtime, account_id, owner=owner, country=command.country),
         next_attempt_at=now + runtime.policy.recheck,
         created_at=now,
         updated_at=now,
@@ -264,5 +268,5 @@ def _closed() -> InvalidState:
 
 def _unavailable() -> PaymentProviderUnavailable:
     return PaymentProviderUnavailable(
-        "The payment provider cannot be reached now. Try again with the same key."
+        "The payment provider cannot be reached now. Try again: nothing is made twice."
     )

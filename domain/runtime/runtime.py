@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from domain.gateway import StripeGateway
-from domain.gateway.amounts import chargeable
+from domain.gateway.amounts import chargeable, payable_step
 from domain.kernel.cipher import Cipher
 from domain.kernel.clock import Clock
 from domain.kernel.database import Database
@@ -53,6 +53,12 @@ class Policy:
         """The least and the most that a deposit may be: the house's limits, within what Stripe charges."""
         least, most = chargeable(CURRENCIES[code])
         return max(least, self.deposit_min.of(code)), min(most, self.deposit_max.of(code))
+
+    def withdrawal_bounds(self, code: str) -> tuple[int, int]:
+        """The least and the most that a withdrawal may be: the house's limits, in what banks are paid."""
+        coarse = payable_step(CURRENCIES[code])
+        least, most = self.withdrawal_min.of(code), self.withdrawal_max.of(code)
+        return -(-least // coarse) * coarse, most // coarse * coarse
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,15 @@ from domain.withdrawals.decisions import ResolveWithdrawal, WithdrawalOutcome, a
 from domain.withdrawals.documents import MACHINE, Withdrawal, WithdrawalStatus
 from domain.withdrawals.reads import find, find_many, page_of
 from domain.withdrawals.service import SEND, Requested, RequestWithdrawal, cancel, request
-from domain.withdrawals.upkeep import claim_next, go_on, look_again, wake
+from domain.withdrawals.upkeep import (
+    claim_next,
+    go_on,
+    look_again,
+    look_at_account,
+    unfreeze_wallet,
+    wake,
+    wake_owner,
+)
 from domain.withdrawals.waiting import blockers, waiting_for
 
 DOCUMENTS = (Withdrawal,)
@@ -34,10 +42,13 @@ __all__ = [
     "find_many",
     "go_on",
     "look_again",
+    "look_at_account",
     "page_of",
     "reject",
     "request",
     "resolve",
+    "unfreeze_wallet",
     "waiting_for",
     "wake",
+    "wake_owner",
 ]

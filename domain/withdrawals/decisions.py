@@ -6,7 +6,7 @@ from typing import Final
 
 from domain.gateway import Refused, StripeTrouble, Transfer
 from domain.kernel.database import Tx
-from domain.kernel.errors import InvalidInput, InvalidState, NotFound, PaymentProviderUnavailable
+from domain.kernel.errors import Forbidden, InvalidInput, InvalidState, NotFound, PaymentProviderUnavailable
 from domain.kernel.operations import Actor, Failure, move
 from domain.runtime import Runtime
 from domain.withdrawals import reads, sending
@@ -39,7 +39,10 @@ class ResolveWithdrawal:
 async def approve(
     runtime: Runtime, admin: str, withdrawal_id: str, *, reason: str | None = None
 ) -> Withdrawal:
-    """Let it be sent; again, by whoever, is no change. Raises NotFound, InvalidState, InvalidInput."""
+    """Let it be sent; again, by whoever, is no change.
+
+    Raises NotFound, Forbidden (one's own), InvalidState, InvalidInput.
+    """
     withdrawal = await _decide(runtime, admin, withdrawal_id, given=True, reason=reason)
     if withdrawal.status is S.PENDING:
         await ring(runtime, withdrawal.id)
@@ -49,15 +52,19 @@ async def approve(
 async def reject(
     runtime: Runtime, admin: str, withdrawal_id: str, *, reason: str | None = None
 ) -> Withdrawal:
-    """Give the money back; again, by whoever, is no change. Raises NotFound, InvalidState, InvalidInput."""
+    """Give the money back; again, by whoever, is no change.
+
+    Raises NotFound, Forbidden (one's own), InvalidState, InvalidInput.
+    """
     return await _decide(runtime, admin, withdrawal_id, given=False, reason=reason)
 
 
 async def resolve(runtime: Runtime, admin: str, command: ResolveWithdrawal) -> Withdrawal:
     """End the doubt about a transfer. Again with the same outcome is no change.
 
-    Raises NotFound, InvalidState (not in review; NOT_SENT for a key under which it may still be made; it
-    was found at Stripe), InvalidInput (no transfer, or not this withdrawal's), PaymentProviderUnavailable.
+    Raises NotFound, Forbidden (one's own), InvalidState (not in review; NOT_SENT for a key under which it may
+    still be made; it was found at Stripe), InvalidInput (no transfer, or not this withdrawal's),
+    PaymentProviderUnavailable.
     """
     if not command.reason.strip():
         raise InvalidInput("Say why: the history keeps it.", path=["reason"])
@@ -96,12 +103,12 @@ async def _decide(
 
 
 async def _others(admin: str, withdrawal_id: str, tx: Tx | None = None) -> Withdrawal:
-    """Raises NotFound, and InvalidState for one's own."""
+    """Raises NotFound, and Forbidden for one's own."""
     withdrawal = await reads.find(withdrawal_id, tx)
     if withdrawal is None:
         raise NotFound("There is no such withdrawal.", path=["id"])
     if withdrawal.owner == admin:
-        raise InvalidState("Nobody decides about a withdrawal of their own.", path=["id"])
+        raise Forbidden("Nobody decides about a withdrawal of their own.")
     return withdrawal
 
 

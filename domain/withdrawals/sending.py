@@ -1,7 +1,8 @@
 """Sending a withdrawal: the attempt written down, Stripe asked under its key, and the answer written.
 
 A process that dies at any line leaves a state from which the next one goes on: before the question it is
-PROCESSING with a key that did nothing; after it, with a key that nobody knows about, which is UNCONFIRMED.
+PROCESSING with a key that did nothing, and is begun once more; after it, with a key that nobody knows about,
+which is UNCONFIRMED.
 """
 
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from domain import ledger, onboarding
-from domain.gateway import Attempt, NotSendable, StripeTrouble, Transfer, ask
+from domain.gateway import Attempt, NotSendable, StripeTrouble, Transfer, ask, listed
 from domain.gateway.amounts import to_stripe
 from domain.kernel.alerts import alert
 from domain.kernel.database import Tx
@@ -36,7 +37,7 @@ async def send(runtime: Runtime, withdrawal_id: str) -> None:
     try:
         transfer = await _ask(runtime, begun)
     except StripeTrouble as trouble:
-        await _conclude(runtime, begun, begun.attempt.key, trouble)
+        await _conclude(runtime, begun, trouble)
         return
     if transfer is not None:
         await record(runtime, begun.id, transfer, actor=Actor.WORKER)
@@ -75,7 +76,10 @@ async def _begin(runtime: Runtime, withdrawal_id: str) -> Withdrawal | None:
             return await _start(runtime, tx, withdrawal)
         if withdrawal.status not in ASKED or _is_leased(withdrawal, tx.now):
             return None
-        cut_off = withdrawal.status is S.PROCESSING and withdrawal.attempt and withdrawal.attempt.unknown
+        cut_off = withdrawal.status is S.PROCESSING
+        if cut_off and withdrawal.attempt is not None and not withdrawal.attempt.unknown:
+            # Nobody has asked: its wallet may be frozen by now, or its account be another.
+            return await _start(runtime, tx, withdrawal)
         status = S.UNCONFIRMED if cut_off else withdrawal.status
         changes = {"attempts_made": withdrawal.attempts_made + 1}
         reason = "whoever sent it was cut off"
@@ -110,12 +114,13 @@ async def _start(runtime: Runtime, tx: Tx, withdrawal: Withdrawal) -> Withdrawal
 async def _hinder(runtime: Runtime, tx: Tx, withdrawal: Withdrawal, hindrance: Hindrance) -> None:
     """It waits, and is woken when what it waits for is known to have changed; looked at hourly at least."""
     changes: dict[str, Any] = {"next_attempt_at": tx.now + runtime.policy.recheck_max}
-    if withdrawal.hindrance is hindrance:
+    if withdrawal.hindrance is hindrance and withdrawal.status is not S.PROCESSING:
         collection = Withdrawal.get_pymongo_collection()
         await collection.update_one({"_id": withdrawal.id}, {"$set": changes}, session=tx.session)
         return
     changes |= {"hindrance": hindrance.value, "hindered_since": tx.now, "expected_at": None, "alerted": False}
-    await move(tx, withdrawal, withdrawal.status, actor=Actor.WORKER, changes=changes)
+    status = S.RETRYING if withdrawal.status is S.PROCESSING else withdrawal.status
+    await move(tx, withdrawal, status, actor=Actor.WORKER, reason=hindrance.value, changes=changes)
 
 
 def _attempt(runtime: Runtime, withdrawal: Withdrawal, account: ConnectAccount) -> tuple[Attempt, int]:
@@ -144,7 +149,7 @@ async def _ask(runtime: Runtime, withdrawal: Withdrawal) -> Transfer | None:
             return await runtime.gateway.create_transfer(attempt, lease_until=lease_until)
         if attempt.is_spent(runtime.now()):
             raise NotSendable(f"{attempt.key} is only looked up")
-        found = await find(attempt)
+        found = await listed(find, attempt)
         if found is None:
             raise NotListed
         return found
@@ -180,14 +185,14 @@ async def _is_frozen(runtime: Runtime, withdrawal: Withdrawal) -> bool:
     return await runtime.database.transact(work)
 
 
-async def _conclude(runtime: Runtime, begun: Withdrawal, key: str, trouble: StripeTrouble) -> None:
-    """Write what follows of `trouble`, unless somebody knew better meanwhile."""
+async def _conclude(runtime: Runtime, begun: Withdrawal, trouble: StripeTrouble) -> None:
+    """Write what follows of `trouble`, unless somebody has changed it, or begun to ask, meanwhile."""
     expected_at = await _funds_expected_at(runtime, begun, trouble)
 
     async def work(tx: Tx) -> None:
         withdrawal = await reads.get(begun.id, tx)
         attempt = withdrawal.attempt
-        if withdrawal.status not in ASKED or attempt is None or attempt.key != key:
+        if withdrawal.version != begun.version or withdrawal.lease_until is not None or attempt is None:
             return
         verdict = judge(withdrawal, trouble, unknown=attempt.unknown, policy=runtime.policy)
         await _carry_out(tx, withdrawal, verdict, trouble, expected_at=expected_at)

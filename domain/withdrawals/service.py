@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from domain import ledger, onboarding
-from domain.gateway.amounts import Inexpressible, to_stripe
+from domain.gateway.amounts import payable_step
 from domain.kernel.budget import Budget
 from domain.kernel.database import Tx
 from domain.kernel.doorbell import DoorbellSilent
@@ -106,15 +106,12 @@ def check_amount(runtime: Runtime, amount: int, currency: str) -> None:
     if policy.currency(currency) is None:
         taken = ", ".join(policy.currencies)
         raise InvalidInput(f"This currency is not taken. Taken are: {taken}.", path=["currency"])
-    least, most = policy.withdrawal_min.of(currency), policy.withdrawal_max.of(currency)
+    least, most = policy.withdrawal_bounds(currency)
     if not least <= amount <= most:
         raise InvalidInput(f"A withdrawal in {currency} is {least} to {most} minor units.", path=["amount"])
-    try:
-        odd = to_stripe(Money(amount, currency)) % CURRENCIES[currency].payout_step
-    except Inexpressible as error:
-        raise InvalidInput(str(error), path=["amount"]) from error
-    if odd:
-        raise InvalidInput(f"Banks take {currency} in whole units only.", path=["amount"])
+    step = payable_step(CURRENCIES[currency])
+    if amount % step:
+        raise InvalidInput(f"Banks are paid {currency} in steps of {step} minor units.", path=["amount"])
 
 
 def check_funds(wallet: Wallet, amount: int) -> None:

@@ -4,14 +4,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from domain import inbox, onboarding
+from domain import inbox, ledger, onboarding
 from domain.gateway import StripeTrouble
 from domain.inbox import FindingKind
 from domain.kernel.alerts import alert
 from domain.kernel.database import Tx, parse
 from domain.kernel.due import claim_due
 from domain.kernel.operations import Actor, move
-from domain.onboarding import ConnectAccountStatus
+from domain.ledger import Wallet, WalletDecision
+from domain.onboarding import ConnectAccount, ConnectAccountStatus
 from domain.runtime import Runtime
 from domain.withdrawals import bank, reads, sending
 from domain.withdrawals.documents import SENT, Hindrance, Withdrawal
@@ -41,6 +42,31 @@ async def look_again(runtime: Runtime, withdrawal: Withdrawal) -> None:
     except StripeTrouble as trouble:
         # Logged and counted by the gateway. Nothing was begun, and this look is not one of the retries.
         await _postpone(runtime, withdrawal, trouble.retry_after or runtime.policy.recheck)
+
+
+async def unfreeze_wallet(runtime: Runtime, admin: str, decision: WalletDecision) -> Wallet:
+    """Take back what an administrator froze, and have sent what waited for that.
+
+    Raises what ledger.unfreeze_wallet raises.
+    """
+
+    async def work(tx: Tx) -> Wallet:
+        wallet = await ledger.unfreeze_wallet(tx, admin, decision)
+        await wake(tx, wallet.owner)
+        return wallet
+
+    return await runtime.database.transact(work)
+
+
+async def look_at_account(runtime: Runtime, account: ConnectAccount) -> None:
+    """What the sweep does with an account that is due; what waited for it may go, though no event said so."""
+    await onboarding.look_again(runtime, account)
+    await wake_owner(runtime, account.owner)
+
+
+async def wake_owner(runtime: Runtime, owner: str) -> None:
+    """As `wake`, for whoever has read the account at Stripe without being told to."""
+    await runtime.database.transact(partial(wake, owner=owner))
 
 
 async def wake(tx: Tx, owner: str) -> None:
@@ -115,5 +141,6 @@ async def _postpone(runtime: Runtime, withdrawal: Withdrawal, pause: timedelta) 
     """Due again after `pause`, unless it moved on meanwhile."""
     await Withdrawal.get_pymongo_collection().update_one(
         {"_id": withdrawal.id, "version": withdrawal.version, "next_attempt_at": {"$type": "date"}},
-        {"$set": {"next_attempt_at": runtime.now() + pause}},
+        # Its owner is told until when it waits.
+        {"$set": {"next_attempt_at": runtime.now() + pause}, "$inc": {"version": 1}},
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from domain.gateway import CircuitOpen, KeySpent, Refused, StripeTrouble, Unknown
+from domain.gateway import CircuitOpen, Forbidden, KeySpent, Refused, StripeTrouble, Unknown
 from domain.kernel.operations import Failure
 from domain.runtime import Policy
 from domain.withdrawals.documents import Hindrance, Withdrawal, WithdrawalStatus
@@ -15,6 +15,12 @@ NOT_NOW: Final = frozenset({"processing_error"})
 # What was made a moment ago may not be listed yet: one empty list proves nothing.
 LOOKUPS: Final = 2
 FUNDS_SHORT: Final = "balance_insufficient"
+# A 403 that is about the contractor's account, which has been taken from us, and not about our key.
+ACCOUNT_GONE: Final = "account_invalid"
+DISCONNECTED: Final = Failure(
+    code=ACCOUNT_GONE,
+    message="The account for withdrawals cannot be reached any more. The money is back.",
+)
 UNREACHABLE: Final = Failure(
     code="provider_unavailable",
     message="The payment provider could not be reached, and nothing was sent. The money is back.",
@@ -54,6 +60,12 @@ def judge(withdrawal: Withdrawal, trouble: StripeTrouble, *, unknown: bool, poli
         return _again(withdrawal, policy, decided=True)
     if unknown:
         return _unknown(withdrawal, trouble, policy)
+    return _not_done(withdrawal, trouble, policy)
+
+
+def _not_done(withdrawal: Withdrawal, trouble: StripeTrouble, policy: Policy) -> Verdict:
+    if isinstance(trouble, Forbidden) and trouble.code == ACCOUNT_GONE:
+        return Verdict(S.FAILED, decided=True, failure=DISCONNECTED)
     if isinstance(trouble, CircuitOpen):
         return Verdict(S.RETRYING, retry_in=trouble.retry_after)
     return _again(withdrawal, policy, decided=False)

@@ -63,8 +63,8 @@ async def _before_sending(withdrawal: Withdrawal) -> Blocker | None:
             return None if wallet is None or not wallet.freezes else _freeze_blocker(wallet.freezes[0].reason)
         case None if withdrawal.status is S.RETRYING:
             return Blocker("RETRY", "The payment provider could not take it; it is tried again.", until)
-        case _:
-            return None
+        case _:  # a moment, or for as long as nobody can send it
+            return Blocker("SENDING", "It is about to be sent.", until)
 
 
 def _on_its_way(withdrawal: Withdrawal) -> Blocker:

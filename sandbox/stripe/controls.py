@@ -243,7 +243,7 @@ class Controls:
         account: str = request.path_params["id"]
         with self._sandbox.change() as tx:
             accounts.connected(tx, account, param="id")
-            return {"payouts": payouts.pay_all_out(tx.on(account), account)}
+            return {"payouts": payouts.pay_all_out(tx.on(account))}
 
     async def onboard(self, request: Request) -> Any:
         body = await _parsed(request, _OnboardBody)

@@ -21,6 +21,7 @@ _DECIMALS = {
 }
 # The last digit of three is a zero, and those that lost their decimals keep two zeros in their place.
 _STEPS = {**dict.fromkeys(_THREE_DECIMALS.split(), 10), "isk": 100, "ugx": 100}
+_PAYOUT_STEPS = _STEPS | {"huf": 100, "twd": 100}
 
 AMOUNT_MAX = 99_999_999
 """Eight digits, but for the currencies named below."""
@@ -101,9 +102,12 @@ def check_positive(amount: int) -> int:
     return amount
 
 
-def check_step(amount: int, currency: str) -> None:
-    """Raises StripeError for digits that the currency has not, in our words: its own are not published."""
-    step = step_of(currency)
+def check_step(amount: int, currency: str, *, payout: bool = False) -> None:
+    """Raises StripeError for digits that the currency has not, in our words: its own are not published.
+
+    Banks are paid in fewer digits of some currencies than cards are charged in.
+    """
+    step = _PAYOUT_STEPS.get(currency, 1) if payout else step_of(currency)
     if amount % step:
         raise invalid(
             f"Invalid amount: amounts in {currency.upper()} must be evenly divisible by {step}.",

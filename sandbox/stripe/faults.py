@@ -22,7 +22,9 @@ class FaultKind(StrEnum):
     LOCK_TIMEOUT_429 = "lock_timeout_429"
     CONFLICT_409 = "conflict_409"
     ERROR_400 = "error_400"
+    ERROR_400_BEFORE_COMMIT = "error_400_before_commit"
     ERROR_401 = "error_401"
+    ERROR_403 = "error_403"
 
 
 LOST_BEFORE_COMMIT = {FaultKind.RESET_BEFORE_COMMIT, FaultKind.TIMEOUT_BEFORE_COMMIT}
@@ -116,6 +118,9 @@ def refuse(fault: Fault, *, key: str | None) -> None:
             raise key_in_use(key)
         case FaultKind.ERROR_401:
             raise NotExecuted(401, "Invalid API Key provided: sk_test_****")
+        case FaultKind.ERROR_400_BEFORE_COMMIT | FaultKind.ERROR_403:
+            status = 403 if fault.fault is FaultKind.ERROR_403 else 400
+            raise NotExecuted(status, f"The sandbox was told to refuse this: {fault.code}.", code=fault.code)
         case FaultKind.ERROR_500_BEFORE_COMMIT:
             error = internal_error()
             raise NotExecuted(error.status, str(error), type="api_error", headers=error.headers)

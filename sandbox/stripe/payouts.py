@@ -35,7 +35,9 @@ FAILURES = {
     "could_not_process": "The bank could not process this payout.",
     "debit_not_authorized": "Debit transactions are not approved on the bank account.",
     "declined": "The bank has declined this payout. The bank knows why.",
+    "incorrect_account_holder_address": "The bank has another address for the holder of this account.",
     "incorrect_account_holder_name": "The bank has another name for the holder of this account.",
+    "incorrect_account_holder_tax_id": "The bank has another tax id for the holder of this account.",
     "insufficient_funds": "The Stripe account has insufficient funds to cover the payout.",
     "invalid_account_number": "The routing number seems correct, but the account number is invalid.",
     "invalid_currency": "The bank could not process this payout because of its currency.",
@@ -59,7 +61,7 @@ def create(tx: Tx, params: Params) -> Object:
         raise unsupported("method", what="instant payouts")
     currency = check_currency(params["currency"])
     amount = check_positive(params["amount"])
-    check_step(amount, currency)
+    check_step(amount, currency, payout=True)
     bank = _bank(tx)
     if balance.available(tx, currency) < amount:
         raise invalid(_TOO_LITTLE, code="balance_insufficient")
@@ -114,15 +116,15 @@ def fall_due(tx: Tx, account_id: str) -> None:
     if interval != "daily" or not accounts.payouts_enabled(account.body):
         balance.plan_payouts(tx)
         return
-    pay_all_out(tx, account_id)
+    pay_all_out(tx)
 
 
-def pay_all_out(tx: Tx, account_id: str) -> list[Object]:
-    """All that is available goes to the bank, if there is one: an automatic payout for each currency."""
-    bank = external_accounts.current(tx, account_id)
-    if bank is None:
-        balance.plan_payouts(tx)
-        return []
+def pay_all_out(tx: Tx) -> list[Object]:
+    """All that is available goes to the bank: an automatic payout for each currency.
+
+    Raises StripeError payouts_not_allowed.
+    """
+    bank = _bank(tx)
     made = []
     for currency, amount in sorted(balance.all_available(tx).items()):
         if amount > 0:
@@ -132,7 +134,7 @@ def pay_all_out(tx: Tx, account_id: str) -> list[Object]:
                 automatic=True,
                 currency=currency,
                 description="STRIPE PAYOUT",
-                destination=bank.body["id"],
+                destination=bank["id"],
                 reconciliation_status="in_progress",
             )
             made.append(_send(tx, payout))
@@ -215,7 +217,7 @@ def draft(tx: Tx, *, amount: int, currency: str, **fields: object) -> Object:
 
 
 def _bank(tx: Tx) -> Object:
-    """Where a payout by hand goes. Raises StripeError."""
+    """Where the account's payouts go. Raises StripeError while they are off."""
     if not tx.account:
         raise unsupported("Stripe-Account", what="payouts of the platform's own")
     if not accounts.payouts_enabled(accounts.connected(tx, tx.account)):

@@ -7,6 +7,7 @@ is dropped. A socket is told why, should its client ever come to read it.
 """
 
 import asyncio
+import socket
 from contextlib import suppress
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from websockets.exceptions import InvalidState
 STALL_S_MAX: Final = 10.0
 # What is on its way when a connection is closed has this long to arrive.
 LINGER_S_MAX: Final = 5.0
+UNSENT_BYTES_MAX: Final = 65_536
 TOO_SLOW: Final = 4413
 TOO_SLOW_REASON: Final = "Too slow: what was sent is not read"
 
@@ -25,15 +27,26 @@ _DROPPED = Counter("jobsphere_slow_clients", "Connections dropped, for the clien
 
 
 class _Stalling(asyncio.Protocol):
-    """A protocol of uvicorn's that calls `give_up` when nothing could be written for `stall_s_max`."""
+    """A protocol of uvicorn's that calls `give_up` when nothing could be written for `stall_s_max`.
+
+    However slowly, as long as what waits becomes less, somebody is reading.
+    """
 
     stall_s_max: float = STALL_S_MAX
     loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
     _stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            # The kernel would take megabytes, and ask for more only when a third of them is gone.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stalled = self.loop.call_later(self.stall_s_max, self.give_up)
+        self._look_again(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -45,6 +58,16 @@ class _Stalling(asyncio.Protocol):
 
     def give_up(self) -> None:
         raise NotImplementedError
+
+    def _look_again(self, waiting: int) -> None:
+        self._stalled = self.loop.call_later(self.stall_s_max, self._look, waiting)
+
+    def _look(self, before: int) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        if waiting < before:
+            self._look_again(waiting)
+        else:
+            self.give_up()
 
     def _moving_again(self) -> None:
         if self._stalled is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from beanie import Document
 
-from domain import customers, deposits, escrow, identity, inbox, ledger, methods, withdrawals
+from domain import customers, deposits, escrow, identity, inbox, ledger, methods, onboarding, withdrawals
 from domain.customers import Customer
 from domain.deposits import CreateDeposit, Deposit, DepositStatus
 from domain.escrow import Escrow, EscrowStatus
@@ -20,7 +20,7 @@ from domain.inbox import Endpoint, EventStatus, WebhookEvent
 from domain.kernel.database import Row, Tx
 from domain.kernel.ids import new_id
 from domain.kernel.money import Money
-from domain.kernel.operations import Actor, IdempotencyKey, StatusChange
+from domain.kernel.operations import Actor, IdempotencyKey, StatusChange, first_with
 from domain.kernel.pages import Page, PageRequest
 from domain.kernel.search import Search
 from domain.ledger import (
@@ -37,6 +37,7 @@ from domain.ledger import (
     WalletState,
 )
 from domain.methods import PaymentMethod
+from domain.onboarding import ConnectAccount, ConnectAccountStatus
 from domain.treasury import reading
 from domain.withdrawals import Withdrawal, WithdrawalStatus
 from server.runtime import DOCUMENTS
@@ -141,6 +142,7 @@ async def busy_house(house: House) -> AsyncIterator[House]:
     await User.insert_many([old_user(house, number) for number in range(100)])
     await Customer.insert_many([old_customer(house, number) for number in range(100)])
     await PaymentMethod.insert_many([old_card(house, number) for number in range(300)])
+    await ConnectAccount.insert_many([old_account(house, number) for number in range(300)])
     yield house
     await house.sweep_clean()
     await house.start_worker()
@@ -265,6 +267,30 @@ def old_card(house: House, number: int) -> PaymentMethod:
         removed_at=now if number % 4 == 1 else None,
         observed_at=now,
         created_at=now - timedelta(minutes=number * 7 % 300),
+    )
+
+
+def old_account(house: House, number: int) -> ConnectAccount:
+    """Three of each person's: of most the last one lives."""
+    now, owner = house.runtime.now(), f"usr_{number % 100}"
+    live = number >= 200 and number != 255
+    status = ConnectAccountStatus.ACTIVE if live else ConnectAccountStatus.REJECTED
+    fields = {"country": "US"}
+    return ConnectAccount(
+        id=f"cac_{number:06}",
+        owner=owner,
+        country="US",
+        status=status,
+        live=live,
+        history=[StatusChange(status=status, at=now, actor=Actor.WORKER)],
+        idempotency=IdempotencyKey.of(
+            actor=owner, mutation="createConnectAccount", key=f"key-{number}", fields=fields
+        ),
+        stripe_id=f"acct_{number}",
+        attempt=Attempt.make("key", {}, cipher=house.runtime.cipher, now=now),
+        next_attempt_at=now - timedelta(minutes=number) if live else None,
+        created_at=now,
+        updated_at=now,
     )
 
 
@@ -582,6 +608,32 @@ async def find_whose_card_it_is(house: House) -> None:
     await house.runtime.database.transact(find)
 
 
+async def find_the_live_account(house: House) -> None:
+    account = await onboarding.live_account("usr_50")
+    assert account is not None
+    assert account.id == "cac_000250"
+
+
+async def find_an_account_by_stripes_id(house: House) -> None:
+    account = await onboarding.find_by_stripe_id("acct_55")
+    assert account is not None
+    assert account.id == "cac_000055"
+
+
+async def find_the_account_that_a_key_made(house: House) -> None:
+    fields = {"country": "US"}
+    key = IdempotencyKey.of(actor="usr_55", mutation="createConnectAccount", key="key-55", fields=fields)
+    account = await first_with(ConnectAccount, key)
+    assert account is not None
+    assert account.id == "cac_000055"
+
+
+async def claim_an_account(house: House) -> None:
+    account = await onboarding.claim_next(house.runtime)
+    assert account is not None
+    assert account.id == "cac_000299"
+
+
 async def find_a_wallet(house: House) -> None:
     assert (await ledger.open_wallet(ADA, "USD")).owner == ADA
 
@@ -596,6 +648,10 @@ async def test_one_thing_is_found_by_one_key(busy_house: House) -> None:
         (claim_a_deposit, "deposits", "next_attempt_at: 1"),
         (claim_an_event, "webhook_events", "next_attempt_at: 1"),
         (post_again, "entries", "ref: 1"),
+        (find_the_live_account, "connect_accounts", "owner: 1"),
+        (find_an_account_by_stripes_id, "connect_accounts", "stripe_id: 1"),
+        (find_the_account_that_a_key_made, "connect_accounts", IDEMPOTENCY),
+        (claim_an_account, "connect_accounts", "next_attempt_at: 1"),
         (find_a_wallet, "wallets", "owner: 1, currency: 1"),
         (find_by_email, "users", "email_hash: 1"),
         (find_whose_customer_it_is, "customers", "stripe_id: 1"),
@@ -618,6 +674,31 @@ async def test_what_is_incoming_is_summed_over_ones_own_deposits_in_processing(b
     assert query.plan == {"IXSCAN { owner: 1, status: 1, _id: -1 }"}
     assert query.documents == incoming // 25_00
     assert query.keys <= query.documents + 1
+
+
+async def test_the_last_account_that_ended_is_found_first(busy_house: House) -> None:
+    async with profile(busy_house) as profiler:
+        account = await onboarding.latest("usr_55")
+        live, ended = await profiler.queries("connect_accounts")
+    assert account is not None
+    assert account.id == "cac_000255"
+    assert (live.plan, live.documents) == ({"IXSCAN { owner: 1 }"}, 0)
+    assert (ended.plan, ended.documents) == ({"IXSCAN { owner: 1, _id: -1 }"}, 1)
+
+
+async def test_no_query_of_an_accounts_whole_life_scans_a_collection(house: House) -> None:
+    async with profile(house) as profiler:
+        grace = await house.onboarded()
+        await grace.create_connect_account()
+        await house.onboard(grace, "rejected")
+        await grace.connect_account()
+        await grace.create_connect_account()
+        house.clock.advance(minutes=2)
+        await house.sweep()
+        await house.quiet()
+        queries = await profiler.queries("connect_accounts")
+    assert queries
+    assert [query.row["command"] for query in queries if "COLLSCAN" in query.plan] == []
 
 
 async def test_saved_cards_are_read_in_order_and_no_removed_one(busy_house: House) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.gateway import Attempt, Find, KeySpent, NotFoundYet, Refused, Unknown, ask
+from domain.gateway import Attempt, Find, Forbidden, KeySpent, NotFoundYet, NotSendable, Refused, Unknown, ask
 from domain.gateway.asking import Send
 from tests.house import House, Person
 
@@ -49,10 +49,10 @@ async def look(house: House, deposit: dict[str, Any]) -> dict[str, Any]:
     return await stored(house, deposit)
 
 
-async def ask_again(house: House, person: Person, send: Send[str], find: Find[str]) -> None:
+async def ask_again(house: House, person: Person, send: Send[str], find: Find[str]) -> str | None:
     """For the person's Customer, of an attempt that `send` and `find` answer."""
     policy = house.runtime.policy
-    await ask(
+    return await ask(
         house.collection("customers"),
         person.id,
         answer_field="stripe_id",
@@ -165,7 +165,7 @@ async def test_an_empty_lookup_proves_nothing_about_what_was_sent_after_it(idle_
     house = idle_house
     ada = await house.customer()
     await unanswered(house, ada, CUSTOMERS, "reset_before_commit")
-    answers = [Refused("no", "no"), Unknown("lost"), Unknown("api_error", replayed=True)]
+    answers = [Refused("no", "no", replayed=True), Unknown("lost"), Unknown("api_error", replayed=True)]
 
     async def send(_attempt: Attempt, _lease_until: Any) -> str:
         raise answers.pop(0)
@@ -183,3 +183,80 @@ async def test_an_empty_lookup_proves_nothing_about_what_was_sent_after_it(idle_
     house.clock.ahead += house.runtime.policy.lookup_wait
     with pytest.raises(KeySpent):
         await ask_again(house, ada, send, find)
+
+
+async def test_a_lookup_that_is_refused_says_nothing_about_what_was_sent(idle_house: House) -> None:
+    house = idle_house
+    ada = await house.customer()
+    await unanswered(house, ada, CUSTOMERS, "reset_after_commit")
+
+    async def send(_attempt: Attempt, _lease_until: Any) -> str:
+        raise Refused("no", "no", replayed=True)
+
+    async def find(_attempt: Attempt) -> str | None:
+        raise Refused("resource_missing", "No such account.")
+
+    for _ in range(3):
+        with pytest.raises(Unknown, match="resource_missing"):
+            await ask_again(house, ada, send, find)
+        house.clock.ahead += house.runtime.policy.lookup_wait
+
+
+async def test_a_no_that_stripe_does_not_keep_never_decides(idle_house: House) -> None:
+    house = idle_house
+    ada = await house.customer()
+    await unanswered(house, ada, CUSTOMERS, "reset_before_commit")
+
+    async def send(_attempt: Attempt, _lease_until: Any) -> str:
+        raise Refused("parameter_unknown", "no")
+
+    async def find(_attempt: Attempt) -> str | None:
+        return None
+
+    with pytest.raises(NotFoundYet):
+        await ask_again(house, ada, send, find)
+    for _ in range(3):
+        house.clock.ahead += house.runtime.policy.lookup_wait
+        with pytest.raises(Unknown, match="parameter_unknown"):
+            await ask_again(house, ada, send, find)
+
+
+async def test_what_is_too_old_to_be_sent_and_not_yet_spent_is_looked_up(idle_house: House) -> None:
+    house = idle_house
+    ada = await house.customer()
+    await unanswered(house, ada, CUSTOMERS, "reset_before_commit")
+    listed: list[str | None] = [None, None, "cus_1"]
+
+    async def send(_attempt: Attempt, _lease_until: Any) -> str:
+        raise NotSendable("too old")
+
+    async def find(_attempt: Attempt) -> str | None:
+        return listed.pop(0)
+
+    house.clock.advance(hours=23, minutes=1)
+    with pytest.raises(NotFoundYet):
+        await ask_again(house, ada, send, find)
+    house.clock.ahead += house.runtime.policy.lookup_wait
+    with pytest.raises(Unknown, match="not_sendable"):
+        await ask_again(house, ada, send, find)
+    assert await ask_again(house, ada, send, find) == "cus_1"
+
+
+async def test_a_closed_door_leaves_a_key_as_it_was(idle_house: House) -> None:
+    """401 and 403: of this sending they say that it did nothing, of an earlier one nothing at all."""
+    house = idle_house
+    ada, mary = await house.customer(), await house.customer("mary")
+    await unanswered(house, ada, CUSTOMERS, "error_401")
+    await unanswered(house, mary, CUSTOMERS, "reset_before_commit")
+
+    async def send(_attempt: Attempt, _lease_until: Any) -> str:
+        raise Forbidden("PermissionError")
+
+    async def find(_attempt: Attempt) -> str | None:
+        raise AssertionError("nothing is to be looked up")
+
+    for person, unknown in ((ada, False), (mary, True)):
+        with pytest.raises(Forbidden):
+            await ask_again(house, person, send, find)
+        row = await house.collection("customers").find_one({"_id": person.id})
+        assert row["attempt"]["unknown"] is unknown

@@ -107,6 +107,29 @@ async def test_the_sweep_finishes_what_a_fault_cut_off(house: House, fault: str)
     assert (await grace.connect_account() or {})["requirementsDue"] != []
 
 
+async def test_what_is_refused_after_all_is_over(house: House) -> None:
+    """Once the person is gone it is the sweep that hears of it; who asks for a link is told."""
+    refused, swept = await house.contractor("refused"), await house.contractor("swept")
+    for person in (refused, swept):
+        await house.stripe.fault("POST", ACCOUNTS, "rate_limit_429")
+        assert is_unavailable(await person.create_connect_account(key="payouts"))
+    await house.stripe.fault("POST", ACCOUNTS, "error_400", times=2, code="country_unsupported")
+
+    [error] = (await refused.create_onboarding_link())["userErrors"]
+    assert error["code"] == "INVALID_STATE"
+    house.clock.advance(minutes=2)
+    await house.sweep()
+
+    for person in (refused, swept):
+        payload = await person.create_connect_account(key="payouts")
+        assert (payload["connectAccount"]["status"], payload["onboardingLink"]) == ("REJECTED", None)
+        assert [(one["code"], one["path"]) for one in payload["userErrors"]] == [
+            ("INVALID_INPUT", ["country"])
+        ]
+        assert await person.connect_account() is None
+    assert await house.stripe.objects("account") == []
+
+
 async def test_a_call_that_is_never_answered_is_finished_too(house: House) -> None:
     """All at once, for each of them waits for as long as we wait for Stripe."""
     people = [await house.contractor(name) for name in ("grace", "mary")]

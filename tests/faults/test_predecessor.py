@@ -274,3 +274,42 @@ async def test_an_expiry_that_refunds_a_running_job(house: House) -> None:
     assert statuses == ["ACCEPTED", "PARTIALLY_RELEASED"]
     assert (await ada.available(), await ada.in_escrow()) == (290_00, 157_50)
     assert await house.ledger_is_sound()
+
+
+async def test_nothing_reserved_while_a_withdrawal_waits(house: House) -> None:
+    """What was asked for could be spent a second time until it was sent."""
+    both = await house.nobody().sign_up("both", "CUSTOMER", "CONTRACTOR")
+    await both.create_connect_account()
+    await house.onboard(both, "active")
+    await house.funded(both, usd=100_00)
+    grace = await house.contractor()
+    async with house.worker_away():
+        withdrawal = await both.withdraws(usd=100_00)
+        assert (await both.available(), await both.held()) == (0, 100_00)
+        refused = [
+            *await asyncio.gather(*(both.request_withdrawal(10_00) for _ in range(5))),
+            await both.create_escrow(grace, 1_00),
+        ]
+    codes = {error["code"] for payload in refused for error in payload["userErrors"]}
+    assert (len(refused), codes) == (6, {"INSUFFICIENT_FUNDS"})
+    await house.withdrawal_reaches(both, withdrawal, "IN_TRANSIT")
+    assert len(await house.stripe.objects("transfer")) == 1
+    assert await house.ledger_is_sound(asking_stripe=True)
+
+
+async def test_two_admins_approving_at_once_send_it_once(house: House) -> None:
+    grace = await house.funded(await house.onboarded(), usd=5_000_00)
+    admins = [await house.admin(name) for name in ("edith", "mallory")]
+    withdrawals = [await grace.withdraws(usd=1_200_00) for _ in range(4)]
+    for withdrawal in withdrawals:
+        assert withdrawal["status"] == "AWAITING_APPROVAL"
+        payloads = await asyncio.gather(
+            *(admin.approve_withdrawal(withdrawal) for admin in admins for _ in range(3))
+        )
+        assert [payload["userErrors"] for payload in payloads] == [[]] * 6
+        sent = await house.withdrawal_reaches(grace, withdrawal, "IN_TRANSIT")
+        assert [change["status"] for change in sent["history"]].count("PENDING") == 1
+    transfers = await house.stripe.objects("transfer")
+    assert [transfer["amount"] for transfer in transfers] == [1_200_00] * 4
+    assert (await grace.available(), await grace.held()) == (200_00, 0)
+    assert await house.ledger_is_sound(asking_stripe=True)

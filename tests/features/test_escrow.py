@@ -11,7 +11,7 @@ from tests.house.people import ESCROW_INPUTS, ESCROW_MUTATION
 
 FUNDS = 1_000_00
 STATEMENT = """
-{ wallet { transactions { edges { node { kind amount { amount } } } } } }
+{ wallet { transactions { edges { node { kind amount { amount } operation { id } } } } } }
 """
 LIST = """
 query ($as: EscrowSide, $status: [EscrowStatus!], $jobId: String, $first: Int, $after: String) {
@@ -101,6 +101,8 @@ async def test_a_job_from_its_funding_to_its_last_milestone(house: House, ada: P
     ]
     assert await statement(grace) == [("ESCROW_RELEASED", 53_34), ("ESCROW_RELEASED", 26_66)]
     assert (await statement(ada))[0] == ("ESCROW_FUNDED", -105_01)
+    lines = (await grace.data(STATEMENT))["wallet"]["transactions"]["edges"]
+    assert [line["node"]["operation"] for line in lines] == [{"id": escrow["id"]}] * 2
     assert await house.ledger_is_sound()
 
 

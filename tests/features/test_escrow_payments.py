@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from domain.escrow import payments
 from domain.identity import Role
 from domain.kernel.money import MINOR_UNITS_MAX
 from tests.features.test_escrow import FUNDS, codes, history, moved, refused, status
@@ -63,6 +64,20 @@ async def test_nobody_moves_more_than_the_rest(
     assert await moved(house) == before
     # A refusal uses up no key.
     assert status(await ada.release_escrow(escrow, 60_00, key="milestone")) == "SPLIT"
+
+
+async def test_what_is_left_after_a_hundred_parts_moves_as_a_whole(
+    house: House, ada: Person, grace: Person, escrow: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert payments.PARTS_MAX == 100
+    monkeypatch.setattr(payments, "PARTS_MAX", 3)
+    for _ in range(3):
+        await ada.release_escrow(escrow, 1)
+    for payload in (await ada.release_escrow(escrow, 1), await grace.refund_escrow(escrow, 99_96)):
+        assert codes(payload) == [("INVALID_INPUT", ["amount"])]
+    assert status(await ada.release_escrow(escrow, 99_97)) == "RELEASED"
+    assert await grace.available() == 80_00
+    assert await house.ledger_is_sound()
 
 
 async def test_the_same_key_releases_once(house: House, ada: Person, escrow: dict[str, Any]) -> None:

@@ -95,16 +95,21 @@ async def test_a_contractor_sets_up_an_account(house: House, grace: Person) -> N
     assert await grace.connect_account() == account
 
 
-async def test_the_link_leads_to_stripes_pages(house: House, grace: Person) -> None:
+async def test_the_link_leads_through_stripes_pages_and_back(house: House, grace: Person) -> None:
     link = (await grace.create_connect_account())["onboardingLink"]
+    left = datetime.fromisoformat(link["expiresAt"]) - house.clock()
+    assert timedelta() < left <= timedelta(minutes=10)
 
-    async with httpx.AsyncClient(follow_redirects=True) as browser:
-        page = await browser.get(link["url"])
+    opened = await house.stripe.http.get(link["url"])
+    answer = await house.stripe.http.post(opened.headers["location"], data={"outcome": "active"})
 
-    assert page.status_code == 200
-    assert await house.acct(grace) in page.text
-    expires_at = datetime.fromisoformat(link["expiresAt"])
-    assert timedelta() < expires_at - house.clock() <= timedelta(minutes=10)
+    assert (answer.status_code, answer.headers["location"]) == (303, ADDRESSES["returnUrl"])
+    assert (await account_of(grace, refresh=True))["status"] == "ACTIVE"
+    # It is good for one visit; then the person is sent to where another is made for them.
+    again = await house.stripe.http.get(link["url"])
+    assert again.headers["location"] == ADDRESSES["refreshUrl"]
+    fresh = (await grace.create_onboarding_link())["onboardingLink"]
+    assert (await house.stripe.http.get(fresh["url"])).headers["location"].startswith("/connect/")
 
 
 async def test_a_replay_answers_like_the_first_call_with_a_fresh_link(house: House, grace: Person) -> None:

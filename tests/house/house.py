@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -37,6 +38,7 @@ from server.rates import Rate
 from server.runtime import gateway_config
 from server.settings import Settings
 from server.setup import prepare
+from server.wire.stalling import StallingHttp, StallingSocket
 from tests.conformance import DeliveryRecorder
 from tests.house.clock import TestClock
 from tests.house.people import Person
@@ -121,6 +123,9 @@ class House:
         config = uvicorn.Config(
             house._serve,
             interface="asgi3",
+            # The product's own protocols.
+            http=StallingHttp,
+            ws=StallingSocket,
             log_config=None,
             access_log=False,
             proxy_headers=False,
@@ -177,19 +182,23 @@ class House:
         await self.quiet()
         return person
 
-    async def funded(self, person: Person, *, usd: int) -> Person:
-        """The person, with `usd` cents more at once: an adjustment, of which Stripe knows nothing."""
-        wallet = await ledger.open_wallet(person.id, "USD")
-        adjustment = new_id("adj")
-        entry = NewEntry(
-            ref=f"adjustment:{adjustment}:posted",
-            kind=Kind.ADJUSTMENT,
-            currency="USD",
-            postings=[Posting(Account.platform(Platform.ADJUSTMENTS), Account.available(wallet.id), usd)],
-            operation=adjustment,
-            actor="admin",
-        )
-        await self.runtime.database.transact(lambda tx: ledger.post(tx, entry))
+    async def funded(self, person: Person, **amounts: int) -> Person:
+        """The person, with e.g. `usd=5_00` more at once: an adjustment, of which Stripe knows nothing."""
+        for code, amount in amounts.items():
+            currency = code.upper()
+            wallet = await ledger.open_wallet(person.id, currency)
+            adjustment = new_id("adj")
+            entry = NewEntry(
+                ref=f"adjustment:{adjustment}:posted",
+                kind=Kind.ADJUSTMENT,
+                currency=currency,
+                postings=[
+                    Posting(Account.platform(Platform.ADJUSTMENTS), Account.available(wallet.id), amount)
+                ],
+                operation=adjustment,
+                actor="admin",
+            )
+            await self.runtime.database.transact(partial(ledger.post, new=entry))
         return person
 
     # ------------------------------------------------------------------ what happens
@@ -434,6 +443,15 @@ class House:
             return not await self.count("webhook_events", status={"$in": ["PENDING", "FAILED"]})
 
         await self.until(none_open)
+
+    async def caught_up(self) -> None:
+        """Whatever Stripe has to tell has come, and has its effects."""
+
+        async def all_told() -> bool:
+            return not await self.deliveries_due()
+
+        await self.until(all_told)
+        await self.quiet()
 
     async def deliveries_due(self) -> int:
         """How many of Stripe's deliveries are on their way to us, or will be tried again."""

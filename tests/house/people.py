@@ -108,6 +108,7 @@ WITHDRAWAL_MUTATION = f"""
 mutation ($input: %sInput!) {{
   payload: %s(input: $input) {{
     withdrawal {{ {WITHDRAWAL_FIELDS} }}
+    %s
     userErrors {{
       __typename code message path
       ... on IdempotencyError {{ conflictingFields }}
@@ -119,6 +120,14 @@ mutation ($input: %sInput!) {{
 """
 # The mutations that have an input of their own; the others take WithdrawalInput.
 WITHDRAWAL_INPUTS = {"requestWithdrawal": "RequestWithdrawal", "resolveWithdrawal": "ResolveWithdrawal"}
+
+
+def withdrawal_mutation(mutation: str) -> str:
+    """The document of one of withdrawals' mutations; only what makes one has a key to tell of."""
+    keyed = "idempotency { replayed firstSeenAt }" if mutation == "requestWithdrawal" else ""
+    return WITHDRAWAL_MUTATION % (WITHDRAWAL_INPUTS.get(mutation, "Withdrawal"), mutation, keyed)
+
+
 BLOCKERS = """
 query ($amount: MinorUnits!, $currency: CurrencyCode!) {
   wallet(currency: $currency) { withdrawalBlockers(amount: $amount) { code message until } }
@@ -341,7 +350,7 @@ class Person:
         return await self.ask_of_withdrawal("resolveWithdrawal", **command)
 
     async def ask_of_withdrawal(self, mutation: str, **command: Any) -> dict[str, Any]:
-        query = WITHDRAWAL_MUTATION % (WITHDRAWAL_INPUTS.get(mutation, "Withdrawal"), mutation)
+        query = withdrawal_mutation(mutation)
         payload: dict[str, Any] = (await self.data(query, {"input": command}))["payload"]
         return payload
 
@@ -396,8 +405,16 @@ class Person:
     async def subscribe(
         self, query: str, variables: dict[str, Any] | None = None
     ) -> AsyncIterator["Subscription"]:
-        """A subscription over graphql-transport-ws."""
-        url = self._url.replace("http://", "ws://")
+        """A subscription over graphql-transport-ws, on a socket of its own."""
+        async with self.socket() as socket:
+            payload = {"query": query, "variables": variables or {}}
+            await socket.send(frame_of({"id": "1", "type": "subscribe", "payload": payload}))
+            yield Subscription(socket)
+
+    @asynccontextmanager
+    async def socket(self, *, at: str | None = None) -> AsyncIterator[websockets.ClientConnection]:
+        """A socket on which the person was greeted; `at`: of another process, by its url."""
+        url = (self._url if at is None else f"{at}/graphql").replace("http://", "ws://")
         headers = self.headers
         token = {name: headers.pop(name) for name in ("Authorization",) if name in headers}
         async with websockets.connect(
@@ -405,11 +422,9 @@ class Person:
             subprotocols=["graphql-transport-ws"],  # type: ignore[list-item]
             additional_headers=headers,
         ) as socket:
-            await socket.send(_frame({"type": "connection_init", "payload": token}))
+            await socket.send(frame_of({"type": "connection_init", "payload": token}))
             assert orjson.loads(await socket.recv())["type"] == "connection_ack"
-            payload = {"query": query, "variables": variables or {}}
-            await socket.send(_frame({"id": "1", "type": "subscribe", "payload": payload}))
-            yield Subscription(socket)
+            yield socket
 
 
 class Subscription:
@@ -424,7 +439,7 @@ class Subscription:
             while True:
                 message = orjson.loads(await self._socket.recv())
                 if message["type"] == "ping":
-                    await self._socket.send(_frame({"type": "pong"}))
+                    await self._socket.send(frame_of({"type": "pong"}))
                     continue
                 if message["type"] == "complete":
                     return None
@@ -448,5 +463,5 @@ class Subscription:
         return seen
 
 
-def _frame(message: dict[str, Any]) -> str:
+def frame_of(message: dict[str, Any]) -> str:
     return orjson.dumps(message).decode()

@@ -59,6 +59,7 @@ def test_no_other_spelling_is_a_rate(text: str) -> None:
 def test_settings_have_the_rates_of_the_design_unless_told_otherwise() -> None:
     assert settings().rate_limit_deposits == Rate(limit=5, window_s=3600)
     assert settings().rate_limit_withdrawals == Rate(limit=3, window_s=3600)
+    assert settings().rate_limit_connect_accounts == Rate(limit=2, window_s=3600)
     assert settings().rate_limit_sign_in == Rate(limit=10, window_s=900)
     assert settings(rate_limit_deposits="7/day").rate_limit_deposits == Rate(limit=7, window_s=86_400)
 

@@ -52,7 +52,9 @@ CASES = [
     Case("conflict_409", 409, code="idempotency_key_in_use"),
     # The endpoint says no, and a replay never reaches it.
     Case("error_400", 400, kept=400, seen_by_replay=200, code="balance_insufficient"),
+    Case("error_400_before_commit", 400, code="balance_insufficient"),
     Case("error_401", 401),
+    Case("error_403", 403, code="balance_insufficient"),
 ]
 every_fault = pytest.mark.parametrize("case", CASES, ids=[case.fault for case in CASES])
 

@@ -141,6 +141,21 @@ async def test_an_event_stream_that_nobody_reads_is_cut_off(hasty: Toy) -> None:
     assert reader.exception() is None or isinstance(reader.exception(), OSError)
 
 
+async def test_a_large_piece_may_be_read_slowly(hasty: Toy) -> None:
+    """At this rate it needs much longer than STALL_S, and becomes less all the time."""
+    before, loop = dropped("http"), asyncio.get_running_loop()
+    connection = await _flooded_connection(hasty, "large", times=128)
+    with connection:
+        start, given = time.monotonic(), flooded["large"]
+        while time.monotonic() - start < 3 * STALL_S:
+            assert await loop.sock_recv(connection, 32_768)
+            await asyncio.sleep(STALL_S / 20)
+        assert "large" in watching
+        assert dropped("http") == before
+        assert flooded["large"] == given
+    await eventually(lambda: "large" not in watching)
+
+
 async def test_a_process_that_ends_does_not_wait_for_a_reader() -> None:
     with serve(stall_s_max=STALL_S) as ending:
         connection = await _flooded_connection(ending, "ending")
@@ -150,9 +165,10 @@ async def test_a_process_that_ends_does_not_wait_for_a_reader() -> None:
     connection.close()
 
 
-async def _flooded_connection(toy: Toy, name: str) -> socket.socket:
-    body = json.dumps({"query": f'subscription {{ flood(name: "{name}") }}'}).encode()
+async def _flooded_connection(toy: Toy, name: str, *, times: int = 1) -> socket.socket:
+    body = json.dumps({"query": f'subscription {{ flood(name: "{name}", times: {times}) }}'}).encode()
     connection = socket.create_connection(("127.0.0.1", toy.port))
     connection.sendall(STREAM % (PATH.encode(), len(body), body))
+    connection.setblocking(False)
     await stalled(name)
     return connection

@@ -174,13 +174,13 @@ class Subscription:
             watching.discard(name)
 
     @strawberry.subscription
-    async def flood(self, name: str) -> AsyncIterator[str]:
-        """64 KiB after 64 KiB that no compression makes less, as fast as they are taken; `flooded` counts."""
+    async def flood(self, name: str, times: int = 1) -> AsyncIterator[str]:
+        """Pieces of `times` 64 KiB that compression makes no less, as fast as taken; `flooded` counts."""
         watching.add(name)
         try:
             while True:
                 flooded[name] += 1
-                yield FLOOD
+                yield FLOOD * times
                 await asyncio.sleep(0)
         finally:
             watching.discard(name)
