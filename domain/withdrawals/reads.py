@@ -79,7 +79,10 @@ async def asked_for_since(tx: Tx | None, owner: str, currency: str, since: datet
         {"$group": {"_id": None, "amount": {"$sum": "$amount"}}},
     ]
     cursor = await Withdrawal.get_pymongo_collection().aggregate(
-        pipeline, session=None if tx is None else tx.session
+        pipeline,
+        session=None if tx is None else tx.session,
+        # Never by the ids alone: they are everybody's of that time.
+        hint="owner",
     )
     rows = await cursor.to_list()
     return int(rows[0]["amount"]) if rows else 0
