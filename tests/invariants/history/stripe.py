@@ -56,11 +56,13 @@ def is_foreign(intent: Mapping[str, Any]) -> bool:
     return "made_by" in intent["metadata"]
 
 
-async def ask(world: World, path: str, data: Mapping[str, str]) -> dict[str, Any]:
+async def ask(
+    world: World, path: str, data: Mapping[str, str] | None = None, *, method: str = "POST"
+) -> dict[str, Any]:
     """Stripe's answer; empty where it is out of order, for others as for us."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return await world.house.stripe.request("POST", path, data)
+            return await world.house.stripe.request(method, path, data)
     except (TimeoutError, httpx.HTTPError, json.JSONDecodeError):
         return {}
 
@@ -84,7 +86,7 @@ async def replay_old(world: World, place: int) -> None:
 
 async def _event(world: World, place: int) -> dict[str, Any] | None:
     """Counted from the newest, of the newest hundred."""
-    events = (await world.house.stripe.request("GET", "/v1/events?limit=100")).get("data", [])
+    events = (await ask(world, "/v1/events?limit=100", method="GET")).get("data", [])
     return events[place % len(events)] if events else None
 
 

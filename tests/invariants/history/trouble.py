@@ -44,6 +44,15 @@ CHANGING = (
     ("POST", "/v1/payment_methods/*/detach"),
     ("POST", "/v1/account_links"),
 )
+# What a withdrawal's sending asks, and then the looking for what became of it.
+SENDING = (
+    ("POST", "/v1/transfers"),
+    ("GET", "/v1/transfers"),
+    ("GET", "/v1/transfers/*"),
+    ("GET", "/v1/events"),
+    ("GET", "/v1/payouts"),
+    ("GET", "/v1/payouts/*"),
+)
 FAULTS = ("latency", "error_400", *sandbox.FAULTS, *sandbox.TIMEOUTS)
 LATENCY_MS = 150
 # An event that failed eight times is DEAD, as it should be. Below that many broken reads none can.
@@ -110,9 +119,10 @@ async def stop_worker(world: World) -> None:
         world.working = False
 
 
-async def kill_worker(world: World) -> None:
+async def kill_worker(world: World, *, after_ms: int = 0) -> None:
     """Whatever it was doing ends where it is; another one starts."""
     world.calm = False
+    await asyncio.sleep(after_ms / 1000)
     if world.working:
         await world.house.kill_worker()
     await world.house.start_worker()

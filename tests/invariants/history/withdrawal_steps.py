@@ -1,15 +1,19 @@
 """Rules of money out: contractors' accounts, withdrawals, who approves them, and what Stripe and banks do."""
 
+from collections.abc import Coroutine
+from typing import Any
+
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
-from tests.invariants.history import accounts, desk, draws, money_out
+from tests.invariants.history import accounts, desk, draws, money_out, peace, trouble
 from tests.invariants.history.steps import (
     Steps,
     amounts,
     contractors,
     currencies,
     drawn,
+    kinds,
     moments_ms,
     payers,
     places,
@@ -20,13 +24,19 @@ from tests.invariants.history.world import Contractor, Draw, Payer
 wanted = amounts | st.integers(10, 60).map(lambda hundreds: hundreds * 100_00)
 # Mostly of what everybody has.
 monies = st.just("USD") | st.just("USD") | currencies
+# A little longer than each pause of the schedule; the last is for what is looked up, and for what waits.
+RETRY_MINUTES = (5.5, 31, 121, 61)
+SEND = ("POST", "/v1/transfers")
+pauses = st.lists(st.sampled_from(RETRY_MINUTES), max_size=4)
+# What goes at once.
+earned = st.integers(10, 99).map(lambda units: units * 100)
 decisions = st.lists(st.sampled_from(draws.DECISIONS), min_size=1, max_size=2)
 
 
 class WithdrawalSteps(Steps):
     """People take out what they earned."""
 
-    @initialize(target=drawn, amount=st.integers(10, 99).map(lambda units: units * 100))
+    @initialize(target=drawn, amount=earned)
     def grace_withdraws(self, amount: int) -> Draw:
         """So that there is something to reverse, to pay out and to send back from the start."""
         world = self._world
@@ -39,6 +49,31 @@ class WithdrawalSteps(Steps):
             await draws.request(world, draw)
 
         self._do("onboard and withdraw", withdrawn())
+        return draw
+
+    def _withdraw_while(
+        self,
+        name: str,
+        wish: tuple[Contractor, int],
+        faults: list[tuple[tuple[str, str], str, int]],
+        pauses: list[float],
+        then: Coroutine[Any, Any, None] | None = None,
+    ) -> Draw:
+        """Faults, a withdrawal, and some of the retries before anything else happens."""
+        world = self._world
+        draw = draws.draw(world, *wish)
+
+        async def withdrawn() -> None:
+            for call, kind, times in faults:
+                await trouble.fault(world, *call, kind, times)
+            await draws.request(world, draw)
+            if then is not None:
+                await then
+            for minutes in pauses:
+                await peace.delivered(world)
+                await trouble.time_passes(world, minutes)
+
+        self._do(name, withdrawn())
         return draw
 
     # ------------------------------------------------------------------ accounts
@@ -86,6 +121,46 @@ class WithdrawalSteps(Steps):
         dying = draws.request_and_die(self._world, draw, after_ms=after_ms)
         self._do("requestWithdrawal, and the process dies", dying)
         return draw
+
+    @rule(
+        target=drawn,
+        contractor=contractors,
+        amount=earned,
+        kind=kinds,
+        times=st.integers(1, 5),
+        pauses=pauses,
+    )
+    def is_sent_while_stripe_breaks(
+        self, contractor: Contractor, amount: int, kind: str, times: int, pauses: list[float]
+    ) -> Draw:
+        return self._withdraw_while(
+            "sent while Stripe breaks", (contractor, amount), [(SEND, kind, times)], pauses
+        )
+
+    @rule(
+        target=drawn,
+        contractor=contractors,
+        amount=earned,
+        faults=st.lists(st.tuples(st.sampled_from(trouble.SENDING), kinds, st.integers(1, 3)), max_size=3),
+        pauses=pauses,
+    )
+    def is_cut_off_and_looked_for(
+        self,
+        contractor: Contractor,
+        amount: int,
+        faults: list[tuple[tuple[str, str], str, int]],
+        pauses: list[float],
+    ) -> Draw:
+        """Stripe has made the transfer and nobody has heard; then what is asked next breaks too."""
+        faults = [(SEND, "reset_after_commit", 1), *faults]
+        return self._withdraw_while("cut off and looked for", (contractor, amount), faults, pauses)
+
+    @rule(target=drawn, contractor=contractors, amount=earned, after_ms=moments_ms, pauses=pauses)
+    def the_worker_is_killed_sending(
+        self, contractor: Contractor, amount: int, after_ms: int, pauses: list[float]
+    ) -> Draw:
+        killed = trouble.kill_worker(self._world, after_ms=after_ms)
+        return self._withdraw_while("worker killed sending", (contractor, amount), [], pauses, killed)
 
     @rule(contractor=contractors, times=st.integers(2, 10))
     def withdraws_all_at_once(self, contractor: Contractor, times: int) -> None:
