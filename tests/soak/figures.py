@@ -14,8 +14,8 @@ def line(tally: Tally, seed: int, began: float) -> str:
     doing = "a history failed: looking for a shorter one" if tally.failures else "telling"
     return (
         f"{doing} · seed {seed} · {tally.histories} histories · {tally.rules.total()} steps · "
-        f"{tally.deposits.total()} deposits · {tally.faults.total()} faults · "
-        f"{time.monotonic() - began:.0f} s in this batch"
+        f"{tally.deposits.total()} deposits · {tally.escrows.total()} escrows · "
+        f"{tally.faults.total()} faults · {time.monotonic() - began:.0f} s in this batch"
     )
 
 
@@ -24,6 +24,7 @@ def tables(tally: Tally) -> Iterator[Table]:
     yield _counted("What the API answered", tally.answers)
     yield _counted("What was broken", tally.faults)
     yield _counted("Deposits by their last state", tally.deposits)
+    yield _counted("Escrows by their last state", tally.escrows)
     yield _money(tally)
     yield _counted("Deliveries of events", tally.events)
     yield _counted(f"What was held against Stripe, over {tally.histories} histories", tally.checks)

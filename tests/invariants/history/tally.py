@@ -13,6 +13,7 @@ class Tally:
         self.faults: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
         self.deposits: Counter[str] = Counter()
+        self.escrows: Counter[str] = Counter()
         self.received: Counter[str] = Counter()
         self.returned: Counter[str] = Counter()
         self.events: Counter[str] = Counter()

@@ -124,7 +124,9 @@ async def chores(world: World) -> None:
 async def time_passes(world: World, minutes: float) -> None:
     """Here and at Stripe. Whoever is signed in stays so."""
     await world.house.time_passes(minutes=minutes)
-    for person in [*(payer.person for payer in world.payers), *world.admins]:
+    for deal in world.deals:
+        deal.minutes += minutes
+    for person in world.everybody():
         await person.refresh()
 
 
