@@ -491,11 +491,11 @@ async def test_of_canceling_and_sending_that_race_one_wins(quiet_house: House, g
         canceling = asyncio.create_task(grace.cancel_withdrawal(withdrawal))
         # Now the one is a little earlier, now the other.
         await asyncio.sleep(number % 5 * 0.01)
-        payload, *_ = await asyncio.gather(
-            canceling,
+        await asyncio.gather(
             *(withdrawals.go_on(quiet_house.runtime, withdrawal["id"]) for _ in range(2)),
             grace.cancel_withdrawal(withdrawal),
         )
+        payload = await canceling
         present = await grace.withdrawal(withdrawal["id"])
         if present["status"] == "CANCELED":
             assert status(payload) == "CANCELED"
