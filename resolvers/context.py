@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from domain import escrow, identity, ledger
+from domain import escrow, identity, ledger, onboarding
 from domain.changes import Changes
 from domain.identity import Claims, Role, SessionId, TokenIssuer
 from domain.kernel.budget import Budget
@@ -99,6 +99,7 @@ class Loaders:
         self.operations: BatchLoader[AnyOperation] = BatchLoader(operations.find_many)
         self.escrow_moves = BatchLoader(escrow.moves_of)
         self.wallets = BatchLoader(ledger.find_wallets)
+        self.live_accounts = BatchLoader(onboarding.live_accounts)
 
 
 @dataclass

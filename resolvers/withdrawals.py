@@ -10,6 +10,7 @@ from domain.kernel.pages import Page, PageRequest
 from domain.kernel.search import Search
 from domain.ledger import Wallet
 from domain.withdrawals import (
+    Hindrance,
     Requested,
     RequestWithdrawal,
     ResolveWithdrawal,
@@ -71,9 +72,14 @@ async def page(
     return await withdrawals.page_of(request, criteria=search.criteria("wdr"), statuses=statuses)
 
 
-async def waiting_for(withdrawal: Withdrawal) -> Blocker | None:
+async def waiting_for(context: Context, withdrawal: Withdrawal) -> Blocker | None:
     """Of a withdrawal that was handed to the viewer before."""
-    return await withdrawals.waiting_for(withdrawal)
+    account = wallet = None
+    if withdrawal.hindrance is Hindrance.ACCOUNT:
+        account = await context.loaders.live_accounts.load(withdrawal.owner)
+    if withdrawal.hindrance is Hindrance.FREEZE:
+        wallet = await context.loaders.wallets.load(withdrawal.wallet)
+    return withdrawals.waiting_for(withdrawal, account=account, wallet=wallet)
 
 
 async def blockers(context: Context, wallet: Wallet, amount: int) -> list[Blocker]:

@@ -57,8 +57,8 @@ class Withdrawal(Node, Operation):
         description="When the payout that covers it is to arrive at the bank; null while none is known."
     )
 
-    async def blocker(self, _info: Info) -> Blocker | None:
-        return await resolvers.withdrawals.waiting_for(self.document)
+    async def blocker(self, info: Info) -> Blocker | None:
+        return await resolvers.withdrawals.waiting_for(info.context, self.document)
 
     @classmethod
     def of(cls, document: withdrawals.Withdrawal) -> "Withdrawal":

@@ -7,7 +7,7 @@ from domain.onboarding.documents import (
     ConnectAccountStatus,
     RequirementError,
 )
-from domain.onboarding.reads import find, find_by_stripe_id, latest, live_account
+from domain.onboarding.reads import find, find_by_stripe_id, latest, live_account, live_accounts
 from domain.onboarding.service import (
     Addresses,
     CreateConnectAccount,
@@ -42,6 +42,7 @@ __all__ = [
     "find_by_stripe_id",
     "latest",
     "live_account",
+    "live_accounts",
     "look_again",
     "of_owner",
     "refresh",

@@ -1,5 +1,7 @@
 """Finding accounts: by person, by Stripe's id, and the one that counts."""
 
+from collections.abc import Sequence
+
 from domain.kernel.database import Row, Tx, parse
 from domain.onboarding.documents import ConnectAccount
 
@@ -29,6 +31,12 @@ async def live_account(owner: str, tx: Tx | None = None) -> ConnectAccount | Non
     session = None if tx is None else tx.session
     criteria = {"owner": owner, "live": True}
     return _parsed(await ConnectAccount.get_pymongo_collection().find_one(criteria, session=session))
+
+
+async def live_accounts(owners: Sequence[str]) -> dict[str, ConnectAccount]:
+    """By owner; who has none is left out."""
+    rows = ConnectAccount.get_pymongo_collection().find({"owner": {"$in": list(owners)}, "live": True})
+    return {row["owner"]: parse(ConnectAccount, row) async for row in rows}
 
 
 async def latest(owner: str) -> ConnectAccount | None:

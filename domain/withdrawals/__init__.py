@@ -3,7 +3,7 @@
 from domain.withdrawals import audit, events
 from domain.withdrawals.bookings import Booking, booking_of_reversal, booking_of_transfer
 from domain.withdrawals.decisions import ResolveWithdrawal, WithdrawalOutcome, approve, reject, resolve
-from domain.withdrawals.documents import MACHINE, Withdrawal, WithdrawalStatus
+from domain.withdrawals.documents import MACHINE, Hindrance, Withdrawal, WithdrawalStatus
 from domain.withdrawals.reads import find, find_many, page_of
 from domain.withdrawals.service import SEND, Requested, RequestWithdrawal, cancel, request
 from domain.withdrawals.upkeep import (
@@ -24,6 +24,7 @@ __all__ = [
     "MACHINE",
     "SEND",
     "Booking",
+    "Hindrance",
     "RequestWithdrawal",
     "Requested",
     "ResolveWithdrawal",

@@ -58,6 +58,11 @@ async def of_transfer(tx: Tx, transfer_id: str, claimed_id: str | None) -> Withd
     return None if row is None else parse(Withdrawal, row)
 
 
+async def knows_transfer(transfer_id: str) -> bool:
+    """Whether some withdrawal is known to have been sent by it."""
+    return await Withdrawal.get_pymongo_collection().find_one({"transfers.id": transfer_id}) is not None
+
+
 async def of_payout(tx: Tx, payout_id: str, sources: Sequence[str], claimed_id: str | None) -> list[str]:
     """The ids of the withdrawals in a payout: by what Stripe lists in it, or by our id in its metadata."""
     collection = Withdrawal.get_pymongo_collection()
@@ -79,7 +84,10 @@ async def asked_for_since(tx: Tx | None, owner: str, currency: str, since: datet
         {"$group": {"_id": None, "amount": {"$sum": "$amount"}}},
     ]
     cursor = await Withdrawal.get_pymongo_collection().aggregate(
-        pipeline, session=None if tx is None else tx.session
+        pipeline,
+        session=None if tx is None else tx.session,
+        # Never by the ids alone: they are everybody's of that time.
+        hint="owner",
     )
     rows = await cursor.to_list()
     return int(rows[0]["amount"]) if rows else 0

@@ -3,11 +3,12 @@
 from datetime import timedelta
 from typing import Final
 
-from domain import ledger, onboarding
+from domain import onboarding
 from domain.kernel.budget import Budget
 from domain.kernel.errors import DomainError
 from domain.kernel.operations import Blocker
 from domain.ledger import Wallet
+from domain.onboarding import ConnectAccount
 from domain.runtime import Runtime
 from domain.withdrawals import reads, service
 from domain.withdrawals.documents import Hindrance, Withdrawal, WithdrawalStatus
@@ -18,13 +19,18 @@ _FREEZE: Final = "WALLET_FROZEN"
 _FUNDS: Final = "FUNDS_AVAILABLE"
 
 
-async def waiting_for(withdrawal: Withdrawal) -> Blocker | None:
-    """What the withdrawal waits for; None when it is over, or moves this very moment."""
+def waiting_for(
+    withdrawal: Withdrawal, *, account: ConnectAccount | None, wallet: Wallet | None
+) -> Blocker | None:
+    """What the withdrawal waits for; None when it is over, or moves this very moment.
+
+    `account`, `wallet`: its owner's as they are now, of which only what its `hindrance` names is looked at.
+    """
     match withdrawal.status:
         case S.AWAITING_APPROVAL:
             return _APPROVAL
         case S.PENDING | S.RETRYING:
-            return await _before_sending(withdrawal)
+            return _before_sending(withdrawal, account, wallet)
         case S.UNCONFIRMED:
             message = "Whether the transfer was made is not known yet; we keep asking the payment provider."
             return Blocker("CONFIRMATION", message, withdrawal.next_attempt_at)
@@ -50,16 +56,17 @@ async def blockers(runtime: Runtime, wallet: Wallet, amount: int, *, budget: Bud
     return [blocker for blocker in found if blocker is not None]
 
 
-async def _before_sending(withdrawal: Withdrawal) -> Blocker | None:
+def _before_sending(
+    withdrawal: Withdrawal, account: ConnectAccount | None, wallet: Wallet | None
+) -> Blocker | None:
     until = withdrawal.next_attempt_at
     match withdrawal.hindrance:
         case Hindrance.FUNDS:
             message = "The platform's balance does not cover it yet."
             return Blocker(_FUNDS, message, withdrawal.expected_at or until)
         case Hindrance.ACCOUNT:
-            return onboarding.blocker_of(await onboarding.live_account(withdrawal.owner))
+            return onboarding.blocker_of(account)
         case Hindrance.FREEZE:
-            wallet = await ledger.wallet(withdrawal.wallet)
             return None if wallet is None or not wallet.freezes else _freeze_blocker(wallet.freezes[0].reason)
         case None if withdrawal.status is S.RETRYING:
             return Blocker("RETRY", "The payment provider could not take it; it is tried again.", until)

@@ -39,7 +39,8 @@ from domain.ledger import (
 from domain.methods import PaymentMethod
 from domain.onboarding import ConnectAccount, ConnectAccountStatus
 from domain.treasury import reading
-from domain.withdrawals import Withdrawal, WithdrawalStatus
+from domain.withdrawals import Withdrawal, WithdrawalStatus, reads, upkeep
+from domain.withdrawals.documents import BankPayout, Hindrance, SentTransfer
 from server.runtime import DOCUMENTS
 from tests.house import House
 from tests.house.treasury import cards_settle
@@ -741,6 +742,127 @@ async def test_no_query_of_a_deposits_whole_life_scans_a_collection(house: House
         query.row["ns"].partition(".")[2] for query in queries
     }
     assert [query.row["command"] for query in queries if "COLLSCAN" in query.plan] == []
+
+
+async def test_no_query_of_a_withdrawals_whole_life_scans_a_collection(house: House) -> None:
+    async with profile(house) as profiler:
+        grace, edith = await house.funded(await house.onboarded(), usd=5_000_00), await house.admin()
+        large = await grace.withdraws(usd=1_200_00)
+        await edith.approve_withdrawal(large)
+        await grace.blockers(10_00)
+        await house.withdrawal_reaches(grace, large, "IN_TRANSIT")
+        await house.stripe.control(f"/accounts/{await house.acct(grace)}/payout")
+        [payout] = await house.stripe.objects("payout")
+        await house.stripe.control(f"/payouts/{payout['id']}", {"outcome": "paid"})
+        await house.withdrawal_reaches(grace, large, "PAID")
+        await grace.cancel_withdrawal(await grace.withdraws(usd=2_000_00))
+        await grace.data("{ me { withdrawals(first: 10) { edges { node { id waitingFor { code } } } } } }")
+        await house.stripe.control("/float", {"currency": "usd", "amount": 1_000_000_00})
+        await house.sweep()
+        queries = {
+            collection: await profiler.queries(collection)
+            # Not webhook_events, of which the test itself asks whether all are handled.
+            for collection in ("withdrawals", "wallets", "entries", "connect_accounts", "users")
+        }
+    for collection, asked in queries.items():
+        assert asked, collection
+        assert [query.row["command"] for query in asked if "COLLSCAN" in query.plan] == []
+
+
+async def test_a_page_tells_what_each_waits_for_by_one_query_for_all(house: House) -> None:
+    """Of ten people's withdrawals, half of which wait for a wallet and half for an account."""
+    await house.stop_worker()
+    edith = await house.admin()
+    rows = [old_withdrawal(house, number) for number in range(10)]
+    for number, row in enumerate(rows):
+        row.status, row.owner = WithdrawalStatus.PENDING, f"usr_{number}"
+        row.hindrance = Hindrance.FREEZE if number % 2 else Hindrance.ACCOUNT
+        row.wallet = (await ledger.open_wallet(row.owner, "USD")).id
+    await Withdrawal.insert_many(rows)
+    async with profile(house) as profiler:
+        query = "{ withdrawals { edges { node { owner { displayName } waitingFor { code } } } } }"
+        edges = (await edith.data(query))["withdrawals"]["edges"]
+        asked = [await profiler.queries(name) for name in ("withdrawals", "wallets", "connect_accounts")]
+    waits_for = [(edge["node"]["waitingFor"] or {}).get("code") for edge in edges]
+    # Newest first; those wallets are not frozen any more.
+    assert waits_for == [None, "CONNECT_ACCOUNT_REQUIRED"] * 5
+    assert [len(queries) for queries in asked] == [1, 1, 1]
+    await house.sweep_clean()
+    await house.start_worker()
+
+
+async def wake_an_owners(house: House) -> None:
+    await withdrawals.wake_owner(house.runtime, ADA)
+
+
+async def wake_for_funds(house: House) -> None:
+    assert await house.runtime.database.transact(upkeep.wake_for_funds) == 3
+
+
+async def add_up_a_day(house: House) -> None:
+    """Only what is of that day is read, however much its owner has ever withdrawn."""
+    since = house.runtime.now() - timedelta(minutes=19, seconds=30)
+    assert await reads.asked_for_since(None, ADA, "USD", since) == 10 * 25_00
+
+
+async def find_by_transfer(house: House) -> None:
+    async def find(tx: Tx) -> None:
+        found = await reads.of_transfer(tx, "tr_150", None)
+        assert found is not None
+
+    await house.runtime.database.transact(find)
+
+
+async def find_by_payout(house: House) -> None:
+    async def find(tx: Tx) -> None:
+        assert len(await reads.of_payout(tx, "po_150", ["py_151"], None)) == 2
+
+    await house.runtime.database.transact(find)
+
+
+async def test_withdrawals_are_found_by_what_they_wait_for_and_by_what_stripe_names(
+    busy_house: House,
+) -> None:
+    await Withdrawal.insert_many([waiting_withdrawal(busy_house, number) for number in range(300)])
+    hindrance = "IXSCAN { hindrance: 1, owner: 1 }"
+    named = {"IXSCAN { payouts.id: 1 }", "IXSCAN { transfers.payment: 1 }"}
+    looks: list[tuple[Look, set[str], int]] = [
+        (wake_an_owners, {hindrance}, 2),
+        (wake_for_funds, {hindrance}, 3),
+        (add_up_a_day, {"IXSCAN { owner: 1, _id: -1 }"}, 10),
+        (find_by_transfer, {"IXSCAN { transfers.id: 1 }"}, 1),
+        (find_by_payout, named, 2),
+    ]
+    for look, plan, documents in looks:
+        async with profile(busy_house) as profiler:
+            await look(busy_house)
+            query, *_ = await profiler.queries("withdrawals")
+        assert query.plan == plan, look
+        assert query.documents == documents, look
+        assert query.keys <= documents + 3, look
+
+
+def waiting_withdrawal(house: House, number: int) -> Withdrawal:
+    """One a minute, lately every other one Ada's; few of them wait for something in particular."""
+    at = house.runtime.now() - timedelta(minutes=number)
+    withdrawal = old_withdrawal(house, number)
+    withdrawal.id = new_id("wdr", at=at)
+    withdrawal.owner = ADA if number >= 100 or number in range(0, 20, 2) else "usr_1"
+    withdrawal.status = WithdrawalStatus.PENDING
+    waits_for = {10: Hindrance.ACCOUNT, 20: Hindrance.FUNDS, 21: Hindrance.FUNDS, 22: Hindrance.FUNDS}
+    withdrawal.hindrance = waits_for.get(number, Hindrance.FREEZE if number == 100 else None)
+    sent = SentTransfer(id=f"tr_{number}", amount=25_00, payment=f"py_{number}", found=False)
+    paid = BankPayout(
+        id=f"po_{number}",
+        status="paid",
+        arrives_at=at,
+        failure_code=None,
+        failure_message=None,
+        created_at=at,
+        observed_at=at,
+    )
+    withdrawal.transfers, withdrawal.payouts = [sent], [paid]
+    return withdrawal
 
 
 async def test_no_query_of_the_reading_of_stripes_balance_scans_a_collection(house: House) -> None:

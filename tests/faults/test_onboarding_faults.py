@@ -1,13 +1,19 @@
 """Whatever goes wrong at Stripe while an account for payouts is set up: in the end there is one of it."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from domain import onboarding
+from domain.gateway import StripeGateway
+from domain.kernel.errors import PaymentProviderUnavailable
+from domain.onboarding import Addresses, CreateConnectAccount
+from server.runtime import gateway_config
 from tests.house import House, Person
+from tests.house.people import ADDRESSES
 from tests.house.sandbox import FAULTS, TIMEOUTS
 
 ACCOUNTS, ACCOUNT, LINKS = "/v1/accounts", "/v1/accounts/*", "/v1/account_links"
@@ -131,13 +137,22 @@ async def test_what_is_refused_after_all_is_over(house: House) -> None:
 
 
 async def test_a_call_that_is_never_answered_is_finished_too(house: House) -> None:
-    """All at once, for each of them waits for as long as we wait for Stripe."""
+    config = gateway_config(house.settings.model_copy(update={"stripe_timeout_seconds": 0.5}))
+    impatient = StripeGateway(config, cipher=house.runtime.cipher, now=house.clock)
+    addresses = Addresses(return_url=ADDRESSES["returnUrl"], refresh_url=ADDRESSES["refreshUrl"])
+    command = CreateConnectAccount(country="US", addresses=addresses, idempotency_key="payouts")
+    runtime, budget = replace(house.runtime, gateway=impatient), house.limits.connect_accounts
     people = [await house.contractor(name) for name in ("grace", "mary")]
+    await house.stripe.webhooks(drop=1)
     for fault in TIMEOUTS:
         await house.stripe.fault("POST", ACCOUNTS, fault)
-
-    for payload in await asyncio.gather(*(one.create_connect_account(key="payouts") for one in people)):
-        is_unavailable(payload)
+    try:
+        created = await asyncio.gather(
+            *(onboarding.create(runtime, person.id, command, budget=budget) for person in people)
+        )
+    finally:
+        await impatient.close()
+    assert [type(one.refusal) for one in created] == [PaymentProviderUnavailable] * 2
 
     for person in people:
         payload = await replayed(house, person)

@@ -10,7 +10,7 @@ from domain import ledger
 from domain.kernel.clock import iso
 from domain.ledger import FreezeCause
 from tests.features.test_freezes import freeze, unfreeze, wallet_id
-from tests.features.test_withdrawals import at_stripe, codes, status
+from tests.features.test_withdrawals import at_stripe, codes
 from tests.house import House, Person
 from tests.house.people import BLOCKERS
 
@@ -261,7 +261,7 @@ async def test_it_is_sent_as_soon_as_there_are_funds(house: House, grace: Person
     assert await house.ledger_is_sound()
 
 
-async def test_a_bank_that_says_no_is_told_and_then_a_bank_that_says_yes(house: House, grace: Person) -> None:
+async def test_a_bank_that_says_no_is_told(house: House, grace: Person) -> None:
     withdrawal = await grace.withdraws(usd=20_00)
     await house.withdrawal_reaches(grace, withdrawal, "IN_TRANSIT")
     waiting = await waits_for(house, grace, withdrawal, "BANK")
@@ -276,5 +276,33 @@ async def test_a_bank_that_says_no_is_told_and_then_a_bank_that_says_yes(house: 
     assert failed["failure"]["message"] in failed["waitingFor"]["message"]
     # It is in the contractor's account at Stripe, not in the wallet.
     assert (await grace.available(), await grace.held()) == (FUNDS - 20_00, 0)
-    assert status(await grace.request_withdrawal(20_00)) == "PENDING"
+    assert await house.ledger_is_sound()
+
+    async def wants_another_bank() -> bool:
+        return [blocker["code"] for blocker in await in_the_way(grace, 20_00)] == ["ONBOARDING_REQUIREMENT"]
+
+    # And Stripe, which pays nothing to that bank any more, is heard too.
+    await house.until(wants_another_bank)
+    [blocker] = await in_the_way(grace, 20_00)
+    assert "external_account" in blocker["message"]
+
+
+async def test_while_stripe_is_asked_nothing_it_says_until_when(house: House, grace: Person) -> None:
+    async with house.with_gateway(circuit_failures=1, circuit_open_seconds=60):
+        await house.stripe.fault("POST", "/v1/accounts/*/login_links", "error_503")
+        await grace.create_dashboard_link()
+        withdrawal = await grace.withdraws(usd=20_00)
+
+        async def is_postponed() -> dict[str, Any] | None:
+            present = await grace.withdrawal(withdrawal["id"])
+            until = datetime.fromisoformat(present["waitingFor"]["until"])
+            # Beyond the lease of a worker that is at it.
+            return present if until - house.clock() > timedelta(seconds=20) else None
+
+        waiting = await house.until(is_postponed)
+        assert (waiting["status"], waiting["waitingFor"]["code"]) == ("PENDING", "SENDING")
+        assert (waiting["attempts"], await at_stripe(house)) == (0, 0)
+    house.clock.advance(minutes=2)
+    sent = await house.withdrawal_reaches(grace, withdrawal, "IN_TRANSIT")
+    assert sent["attempts"] == 1
     assert await house.ledger_is_sound()

@@ -10,6 +10,8 @@ from tests.invariants.history.world import World, must
 # The sweep looks at each open deposit once an hour, in the end; a lookup in vain takes two of them.
 ROUND_MINUTES = 61
 ROUNDS_MAX = 8
+# Whatever the sweep looks after.
+OPERATIONS = ("deposits", "escrows", "connect_accounts", "withdrawals")
 Differences = Callable[[World], Awaitable[list[str]]]
 
 
@@ -65,9 +67,11 @@ async def _at_rest(world: World) -> bool:
     house = world.house
     now = house.clock()
     due = {"$type": "date", "$lte": now}
-    return not (
-        await house.deliveries_due()
-        or await house.count("webhook_events", status={"$in": ["PENDING", "FAILED"]})
-        or await house.count("deposits", next_attempt_at=due)
-        or await house.count("deposits", lease_until={"$gt": now})
-    )
+    if await house.deliveries_due():
+        return False
+    if await house.count("webhook_events", status={"$in": ["PENDING", "FAILED"]}):
+        return False
+    for name in OPERATIONS:
+        if await house.count(name, next_attempt_at=due) or await house.count(name, lease_until={"$gt": now}):
+            return False
+    return True

@@ -1,16 +1,19 @@
 """What people do: they ask the API, and pay in their browsers."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from domain import deposits
 from domain.deposits import CreateDeposit
 from domain.kernel.errors import RateLimited
 from tests.house import Person
-from tests.invariants.history.world import Card, Payer, Wish, World, must
+from tests.invariants.history.world import Card, Contractor, Payer, Wish, World, must
 
 OUTCOMES = ("CREDIT", "REFUND")
+OPENING_MONEY = 1_000_00
+# Enough for a withdrawal that an administrator must approve.
+EARNED = 2_500_00
 RETURN_URL = "https://shop.example.com/back"
 _CANCEL = """
 mutation ($input: CancelDepositInput!) {
@@ -26,10 +29,39 @@ _RECEIPTS = "query ($id: ID!) { deposit(id: $id) { receipts { paymentIntentId } 
 _ASKED = "query ($id: ID!) { deposit(id: $id) { id status clientSecret nextActionUrl } }"
 
 
+async def settle(world: World) -> None:
+    """Those who are there from the start."""
+    await sign_up(world, "ada")
+    await contractor(world, "grace")
+
+
 async def sign_up(world: World, name: str) -> Payer:
     payer = Payer(await world.house.customer(name))
     world.payers.append(payer)
+    await grant(world, payer.person, OPENING_MONEY)
     return payer
+
+
+async def contractor(world: World, name: str) -> Contractor:
+    made = Contractor(await world.house.contractor(name))
+    world.contractors.append(made)
+    await grant(world, made.person, EARNED)
+    return made
+
+
+async def grant(world: World, person: Person, amount: int) -> None:
+    """Dollars that Stripe knows nothing of, so that jobs need not wait for deposits."""
+    await world.house.funded(person, usd=amount)
+    world.granted[person.id, "USD"] += amount
+
+
+async def die(doing: Coroutine[Any, Any, Any], after_ms: int) -> Any:
+    """What it answered or raised; CancelledError where its process died before that."""
+    task = asyncio.create_task(doing)
+    await asyncio.wait([task], timeout=after_ms / 1000)
+    if not task.done():
+        task.cancel()
+    return (await asyncio.gather(task, return_exceptions=True))[0]
 
 
 def wish(world: World, payer: Payer, command: Mapping[str, Any], card: Card | None = None) -> Wish:
@@ -66,11 +98,7 @@ async def create_and_die(world: World, wanted: Wish, *, after_ms: int) -> None:
         ),
         budget=world.limits.deposits,
     )
-    task = asyncio.create_task(making)
-    await asyncio.wait([task], timeout=after_ms / 1000)
-    if not task.done():
-        task.cancel()
-    [made] = await asyncio.gather(task, return_exceptions=True)
+    made: Any = await die(making, after_ms)
     expected = (deposits.Created, asyncio.CancelledError, RateLimited)
     must(isinstance(made, expected), f"createDeposit raised {made!r}")
     # It may have written the deposit, or not: both are well.

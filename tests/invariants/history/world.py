@@ -1,13 +1,18 @@
 """What a history knows: who is there, what they wanted, and what therefore must be true of every answer."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from resolvers.context import Limits
 from tests.house import House, Person, intent_of
+from tests.invariants.history.deals import Deal
 from tests.invariants.history.tally import Tally
 
+# Beyond which no deposit waits to be paid; and no escrow to be accepted, or anything else but for a person.
+EXPIRED_MINUTES = 25 * 60
+OVER_MINUTES = 8 * 24 * 60
 UNAVAILABLE, DECLINED = "PAYMENT_PROVIDER_UNAVAILABLE", "PAYMENT_DECLINED"
 SETTLED = {"SUCCEEDED", "CANCELED"}
 NO_LONGER_OPEN = {"PROCESSING", "SUCCEEDED", "NEEDS_REVIEW"}
@@ -21,6 +26,34 @@ class Payer:
 
     person: Person
     keys: set[str] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class Contractor:
+    """Somebody who is paid, and takes it out. `keys`: how many were used to ask for an account.
+
+    `ready`: their account was seen to be active, and nothing has happened to it since. `steady`: nor ever.
+    """
+
+    person: Person
+    keys: int = 0
+    ready: bool = False
+    steady: bool = True
+
+
+@dataclass(eq=False)
+class Draw:
+    """One intention to take money out, under one key; `id` once it is known. The rest: as it was answered."""
+
+    contractor: Contractor
+    key: str
+    amount: int
+    currency: str
+    id: str | None = None
+    firsts: int = 0
+    canceled: bool = False
+    approved: bool = False
+    rejected: bool = False
 
 
 @dataclass(eq=False)
@@ -51,7 +84,12 @@ class Wish:
 
 
 class World:
-    """`calm` until something went wrong on purpose: from then on Stripe may be out of reach for a while."""
+    """`calm` until something went wrong on purpose: from then on Stripe may be out of reach for a while.
+
+    `granted`: what people got that Stripe knows nothing of, by person and currency.
+    `frozen`: the wallets that an administrator froze, likewise.
+    `gone`: accounts that let us in no more, by Stripe's ids. `deaf`: events may never have reached us.
+    """
 
     def __init__(self, house: House, limits: Limits, tally: Tally) -> None:
         self.house = house
@@ -63,13 +101,34 @@ class World:
         self.payers: list[Payer] = []
         self.wishes: list[Wish] = []
         self.cards: list[Card] = []
+        self.contractors: list[Contractor] = []
+        self.deals: list[Deal] = []
+        self.draws: list[Draw] = []
+        self.granted: Counter[tuple[str, str]] = Counter()
+        self.frozen: set[tuple[str, str]] = set()
+        self.gone: set[str] = set()
+        self.deaf = False
         self.admins: list[Person] = []
+
+    def users(self) -> list[Payer | Contractor]:
+        return [*self.payers, *self.contractors]
+
+    def everybody(self) -> list[Person]:
+        """Who has signed in."""
+        return [*(user.person for user in self.users()), *self.admins]
+
+    def codes(self, verb: str, payload: Mapping[str, Any]) -> set[str]:
+        """Those of the refusals in an answer, counted; none when it was done."""
+        codes = {error["code"] for error in payload["userErrors"]}
+        for code in codes or {"ok"}:
+            self.tally.answers[f"{verb}: {code}"] += 1
+        return codes
 
     # ------------------------------------------------------------------ what answers must be
 
     def heard_created(self, wish: Wish, payload: Mapping[str, Any]) -> None:
         """One of createDeposit's answers to a wish, whichever of many."""
-        deposit, codes = payload["deposit"], self._codes("createDeposit", payload)
+        deposit, codes = payload["deposit"], self.codes("createDeposit", payload)
         if deposit is None:
             self._heard_refused(wish, codes)
             return
@@ -97,12 +156,12 @@ class World:
 
     def heard_conflict(self, wish: Wish, payload: Mapping[str, Any]) -> None:
         """The answer to another input under a key that has made a deposit."""
-        codes = self._codes("createDeposit", payload)
+        codes = self.codes("createDeposit", payload)
         must(codes == {"IDEMPOTENCY_KEY_REUSED"}, f"{wish.key} was used again and answered {codes}")
         must(payload["deposit"] is None, "a conflict comes with no deposit")
 
     def heard_canceled(self, payload: Mapping[str, Any]) -> None:
-        codes = self._codes("cancelDeposit", payload)
+        codes = self.codes("cancelDeposit", payload)
         status = payload["deposit"]["status"]
         self._must_be_troubled(codes)
         if not codes:
@@ -113,21 +172,21 @@ class World:
             must(codes == {UNAVAILABLE}, f"cancelDeposit was refused by {codes}")
 
     def heard_resolved(self, payload: Mapping[str, Any]) -> None:
-        codes = self._codes("resolveDeposit", payload)
+        codes = self.codes("resolveDeposit", payload)
         self._must_be_troubled(codes)
         must(codes <= {"INVALID_STATE", UNAVAILABLE}, f"resolveDeposit was refused by {codes}")
         if payload["deposit"] is None:
             must(codes == {"INVALID_STATE"}, f"no deposit and {codes}")
 
     def heard_of_card(self, verb: str, card: Card, payload: Mapping[str, Any]) -> None:
-        codes = self._codes(verb, payload)
+        codes = self.codes(verb, payload)
         self._must_be_troubled(codes)
         allowed = {UNAVAILABLE, DECLINED} | ({"NOT_FOUND"} if card.touched else set())
         must(codes <= allowed, f"{verb} was refused by {codes}")
 
     def heard_setup(self, payload: Mapping[str, Any]) -> str | None:
         """The setup intent's client secret, where there is one."""
-        codes = self._codes("createSetupIntent", payload)
+        codes = self.codes("createSetupIntent", payload)
         self._must_be_troubled(codes)
         must(codes <= {UNAVAILABLE, DECLINED}, f"createSetupIntent was refused by {codes}")
         setup = payload["setupIntent"]
@@ -141,16 +200,12 @@ class World:
             allowed.add("NOT_FOUND")
         if len(wish.payer.keys - {wish.key}) >= DEPOSITS_MAX:
             allowed.add("RATE_LIMITED")
+        if (wish.payer.person.id, wish.command["currency"]) in self.frozen:
+            allowed.add("WALLET_FROZEN")
         must(len(codes) == 1 and codes <= allowed, f"createDeposit was refused by {codes}")
 
     def _must_be_troubled(self, codes: set[str]) -> None:
         must(not (self.calm and UNAVAILABLE in codes), "nothing is broken, and Stripe is said to be away")
-
-    def _codes(self, verb: str, payload: Mapping[str, Any]) -> set[str]:
-        codes = {error["code"] for error in payload["userErrors"]}
-        for code in codes or {"ok"}:
-            self.tally.answers[f"{verb}: {code}"] += 1
-        return codes
 
 
 def must(holds: object, why: str) -> None:
