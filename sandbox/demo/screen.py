@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH_MAX: Final = 100
-WIDTHS: Final = (10, 10, 12, 10, 11)
+WIDTHS: Final = (10, 11, 11, 10, 11)
 """Of the columns of Balances."""
 PEOPLE: Final = {"Ada": "bold cyan", "Grace": "bold magenta", "Edith": "bold yellow", "Stripe": "bold blue"}
 GOOD: Final = frozenset(
