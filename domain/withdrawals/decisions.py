@@ -122,7 +122,7 @@ async def _resolve_sent(runtime: Runtime, withdrawal: Withdrawal, command: Resol
         transfer = await runtime.gateway.transfer(command.transfer_id)
     except Refused as refused:
         raise InvalidInput("There is no such transfer at Stripe.", path=["transferId"]) from refused
-    if not _is_what_was_asked(withdrawal, transfer):
+    if not _is_what_was_asked(withdrawal, transfer) or await reads.knows_transfer(transfer.id):
         raise InvalidInput("This transfer is not of this withdrawal.", path=["transferId"])
     return await sending.record(runtime, withdrawal.id, transfer, actor=Actor.ADMIN, reason=command.reason)
 

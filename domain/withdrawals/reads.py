@@ -58,6 +58,11 @@ async def of_transfer(tx: Tx, transfer_id: str, claimed_id: str | None) -> Withd
     return None if row is None else parse(Withdrawal, row)
 
 
+async def knows_transfer(transfer_id: str) -> bool:
+    """Whether some withdrawal is known to have been sent by it."""
+    return await Withdrawal.get_pymongo_collection().find_one({"transfers.id": transfer_id}) is not None
+
+
 async def of_payout(tx: Tx, payout_id: str, sources: Sequence[str], claimed_id: str | None) -> list[str]:
     """The ids of the withdrawals in a payout: by what Stripe lists in it, or by our id in its metadata."""
     collection = Withdrawal.get_pymongo_collection()

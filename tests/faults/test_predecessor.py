@@ -7,6 +7,7 @@ import orjson
 import pytest
 from bson import Decimal128
 
+from domain import withdrawals
 from domain.runtime import Policy
 from jobs import Sweep
 from tests.house import House, Person, intent_of
@@ -312,4 +313,55 @@ async def test_two_admins_approving_at_once_send_it_once(house: House) -> None:
     transfers = await house.stripe.objects("transfer")
     assert [transfer["amount"] for transfer in transfers] == [1_200_00] * 4
     assert (await grace.available(), await grace.held()) == (200_00, 0)
+    assert await house.ledger_is_sound(asking_stripe=True)
+
+
+async def test_a_withdrawal_paid_out_twice(house: House) -> None:
+    """By clicks, lost answers, bells and sweeps at once: there is one transfer."""
+    grace = await house.funded(await house.onboarded(), usd=50_00)
+    for fault in ("reset_after_commit", "error_500_after_commit"):
+        await house.stripe.fault("POST", "/v1/transfers", fault)
+    clicks = [grace.request_withdrawal(20_00, key="rent") for _ in range(5)]
+    payloads = await asyncio.gather(*clicks)
+    [withdrawal_id] = {payload["withdrawal"]["id"] for payload in payloads}
+    for _ in range(2):
+        await house.time_passes(minutes=5)
+        bells = [withdrawals.go_on(house.runtime, withdrawal_id) for _ in range(5)]
+        await asyncio.gather(*bells, house.sweep())
+    sent = await house.withdrawal_reaches(grace, payloads[0]["withdrawal"], "IN_TRANSIT", "PAID")
+    await house.quiet()
+
+    [transfer] = await house.stripe.objects("transfer")
+    assert (transfer["id"], transfer["amount"]) == (sent["transferId"], 20_00)
+    assert (await grace.available(), await grace.held()) == (30_00, 0)
+    assert await house.ledger_is_sound(asking_stripe=True)
+
+
+@pytest.mark.parametrize("code", ["account_closed", "rate_limit"])
+async def test_money_gone_after_a_failed_transfer(house: House, code: str) -> None:
+    """Refused at once, or never taken: what was reserved is there again, once, and can be withdrawn."""
+    grace = await house.funded(await house.onboarded(), usd=50_00)
+    if code == "rate_limit":
+        await house.stripe.fault("POST", "/v1/transfers", "rate_limit_429", times=4)
+    else:
+        await house.stripe.fault("POST", "/v1/transfers", "error_400", code=code)
+    failing = await grace.withdraws(usd=20_00)
+    for tries, pause in enumerate(() if code == "account_closed" else (5, 30, 120), start=1):
+
+        async def is_refused(tries: int = tries) -> bool:
+            present = await grace.withdrawal(failing["id"])
+            return bool((present["status"], present["attempts"]) == ("RETRYING", tries))
+
+        await house.until(is_refused)
+        assert (await grace.available(), await grace.held()) == (30_00, 20_00)
+        await house.time_passes(minutes=pause)
+        await grace.refresh()
+    failed = await house.withdrawal_reaches(grace, failing, "FAILED")
+    assert failed["failure"]["message"]
+    assert (await grace.available(), await grace.held()) == (50_00, 0)
+    assert await house.stripe.objects("transfer") == []
+
+    again = await grace.withdraws(usd=50_00)
+    await house.withdrawal_reaches(grace, again, "IN_TRANSIT")
+    assert (await grace.available(), await grace.held()) == (0, 0)
     assert await house.ledger_is_sound(asking_stripe=True)

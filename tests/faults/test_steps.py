@@ -6,20 +6,26 @@ A coroutine is driven to its n-th await and never resumed: no line of it runs an
 
 import asyncio
 import contextlib
+import itertools
 import sys
 import types
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from dataclasses import replace
 from typing import Any
 
-from domain import deposits, onboarding
+import pytest
+from ulid import ULID
+
+from domain import deposits, onboarding, withdrawals
 from domain.deposits import CreateDeposit, Deposit
 from domain.gateway import GatewayConfig, StripeGateway
 from domain.kernel.database import Tx
+from domain.kernel.money import Limit
 from domain.kernel.operations import Actor
 from domain.onboarding import Addresses, CreateConnectAccount
 from domain.runtime import Runtime
-from tests.house import House, intent_of
+from domain.withdrawals import RequestWithdrawal, Withdrawal, WithdrawalStatus
+from tests.house import House, Person, intent_of
 from tests.house.people import ADDRESSES
 from tests.house.sandbox import SECRET_KEY
 
@@ -44,6 +50,51 @@ async def killed_at(step: int, work: Coroutine[Any, Any, Any]) -> AsyncIterator[
         burial.set()
         dying.cancel()
         await asyncio.gather(process, dying, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def paused_at(step: int, work: Coroutine[Any, Any, Any]) -> AsyncIterator[bool]:
+    """Within the block `work` stands still at its await number `step`, and behind it goes on to its end."""
+    reached, resumed = asyncio.Event(), asyncio.Event()
+    process = asyncio.create_task(_paused(work, step, reached, resumed))
+    reaching = asyncio.create_task(reached.wait())
+    await asyncio.wait([process, reaching], return_when=asyncio.FIRST_COMPLETED)
+    try:
+        yield reached.is_set()
+    finally:
+        resumed.set()
+        reaching.cancel()
+        await process
+
+
+async def _paused(
+    work: Coroutine[Any, Any, Any], step: int, reached: asyncio.Event, resumed: asyncio.Event
+) -> None:
+    await _standing(work, step, reached, resumed)
+
+
+@types.coroutine
+def _standing(
+    work: Coroutine[Any, Any, Any], step: int, reached: asyncio.Event, resumed: asyncio.Event
+) -> Generator[Any, None, None]:
+    resume: Callable[[Any], Any] = work.send
+    message: Any = None
+    with contextlib.suppress(StopIteration):
+        for awaits in itertools.count():
+            waits_for = resume(message)
+            resume, message = work.send, None
+            while awaits == step and not resumed.is_set():
+                reached.set()
+                try:
+                    yield from resumed.wait().__await__()
+                except asyncio.CancelledError as cancelled:  # it hears of that when it goes on
+                    resume, message = work.throw, cancelled
+            if message is not None:
+                continue
+            try:
+                yield waits_for
+            except asyncio.CancelledError as cancelled:
+                resume, message = work.throw, cancelled
 
 
 async def _process(
@@ -205,6 +256,80 @@ async def test_an_account_that_was_begun_is_finished_by_its_replay(house: House)
 
     assert not died
     assert made_before_the_replay == {(0, 0), (1, 0), (1, 1)}
+
+
+# ------------------------------------------------------------------ sending money
+
+
+async def requested(house: House, grace: Person) -> Withdrawal:
+    """Of 10.00, however many they were before."""
+    policy = house.with_policy(withdrawal_approval_above=Limit(10**9))
+    command = RequestWithdrawal(amount=10_00, currency="USD", idempotency_key=str(ULID()))
+    asked = await withdrawals.request(policy, grace.id, command, budget=house.limits.withdrawals)
+    return asked.withdrawal
+
+
+async def seen(house: House, withdrawal: Withdrawal) -> tuple[WithdrawalStatus, bool]:
+    """Its status, and whether its transfer has been made."""
+    present = await withdrawals.find(withdrawal.id)
+    assert present is not None
+    made = await house.stripe.request("GET", f"/v1/transfers?transfer_group=wd_{withdrawal.id}", key=None)
+    return present.status, bool(made["data"])
+
+
+async def until_sent(house: House, withdrawal: Withdrawal) -> None:
+    """What the sweep does of it, each time that it is due; the dead one's call may be under way at Stripe."""
+    for _ in range(4):
+        present = await withdrawals.find(withdrawal.id)
+        assert present is not None
+        if present.status is WithdrawalStatus.IN_TRANSIT:
+            return
+        assert present.next_attempt_at is not None
+        await house.time_passes(seconds=max((present.next_attempt_at - house.clock()).total_seconds(), 0))
+        await withdrawals.go_on(house.runtime, withdrawal.id)
+    raise AssertionError(f"{withdrawal.id} is not sent")
+
+
+async def sent_exactly_once(house: House, asked: list[Withdrawal]) -> None:
+    transfers = await house.stripe.objects("transfer")
+    made = [one["metadata"]["withdrawal_id"] for one in transfers]
+    assert sorted(made) == sorted(one.id for one in asked)
+    wallet = await house.collection("wallets").find_one({"owner": asked[0].owner})
+    assert (wallet["available"], wallet["held"]) == (STEPS_MAX * 10_00 - len(asked) * 10_00, 0)
+    assert await house.ledger_is_sound(asking_stripe=True)
+
+
+@pytest.mark.parametrize("end", ["dies", "is paused"])
+async def test_money_is_sent_once_wherever_its_worker_ends(house: House, end: str) -> None:
+    """One that was paused goes on when another has done it all, and finds that nothing is left to do."""
+    grace = await house.funded(await house.onboarded(), usd=STEPS_MAX * 10_00)
+    await house.stripe.webhooks(drop=1)
+    await house.stop_worker()
+    asked, left_behind = [], set()
+    try:
+        for step in range(STEPS_MAX):
+            withdrawal = await requested(house, grace)
+            asked.append(withdrawal)
+            async with own_line_to_stripe(house) as runtime:
+                going = withdrawals.go_on(runtime, withdrawal.id)
+                ends = killed_at(step, going) if end == "dies" else paused_at(step, going)
+                async with ends as ended:
+                    left_behind.add(await seen(house, withdrawal))
+                    await house.end_transactions()
+                    await until_sent(house, withdrawal)
+            if not ended:
+                break
+    finally:
+        await house.start_worker()
+
+    assert not ended
+    assert left_behind == {
+        (WithdrawalStatus.PENDING, False),
+        (WithdrawalStatus.PROCESSING, False),
+        (WithdrawalStatus.PROCESSING, True),
+        (WithdrawalStatus.IN_TRANSIT, True),
+    }
+    await sent_exactly_once(house, asked)
 
 
 @contextlib.asynccontextmanager

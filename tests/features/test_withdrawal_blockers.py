@@ -329,3 +329,24 @@ async def test_a_bank_that_says_no_is_told(house: House, grace: Person) -> None:
     await house.until(wants_another_bank)
     [blocker] = await in_the_way(grace, 20_00)
     assert "external_account" in blocker["message"]
+
+
+async def test_while_stripe_is_asked_nothing_it_says_until_when(house: House, grace: Person) -> None:
+    async with house.with_gateway(circuit_failures=1, circuit_open_seconds=60):
+        await house.stripe.fault("POST", "/v1/accounts/*/login_links", "error_503")
+        await grace.create_dashboard_link()
+        withdrawal = await grace.withdraws(usd=20_00)
+
+        async def is_postponed() -> dict[str, Any] | None:
+            present = await grace.withdrawal(withdrawal["id"])
+            until = datetime.fromisoformat(present["waitingFor"]["until"])
+            # Beyond the lease of a worker that is at it.
+            return present if until - house.clock() > timedelta(seconds=20) else None
+
+        waiting = await house.until(is_postponed)
+        assert (waiting["status"], waiting["waitingFor"]["code"]) == ("PENDING", "SENDING")
+        assert (waiting["attempts"], await at_stripe(house)) == (0, 0)
+    house.clock.advance(minutes=2)
+    sent = await house.withdrawal_reaches(grace, withdrawal, "IN_TRANSIT")
+    assert sent["attempts"] == 1
+    assert await house.ledger_is_sound()

@@ -17,13 +17,13 @@ FOREIGN = {"metadata[made_by]": "somebody else"}
 
 async def cancel_intent(world: World, wanted: Wish) -> None:
     if wanted.intent is not None:
-        await _ask(world, f"/v1/payment_intents/{wanted.intent}/cancel", {})
+        await ask(world, f"/v1/payment_intents/{wanted.intent}/cancel", {})
 
 
 async def change_amount(world: World, wanted: Wish, amount: int) -> None:
     """If it is then paid, it is paid with another amount than was agreed."""
     if wanted.intent is not None:
-        await _ask(world, f"/v1/payment_intents/{wanted.intent}", {"amount": str(amount)})
+        await ask(world, f"/v1/payment_intents/{wanted.intent}", {"amount": str(amount)})
 
 
 async def pay_twice(world: World, wanted: Wish, amount: int, currency: str, card: str) -> None:
@@ -39,7 +39,7 @@ async def pay_twice(world: World, wanted: Wish, amount: int, currency: str, card
         "automatic_payment_methods[enabled]": "true",
         "automatic_payment_methods[allow_redirects]": "never",
     }
-    intent = await _ask(world, "/v1/payment_intents", made)
+    intent = await ask(world, "/v1/payment_intents", made)
     if "id" in intent:
         await world.house.stripe.confirm(intent["id"], card)
 
@@ -56,7 +56,7 @@ def is_foreign(intent: Mapping[str, Any]) -> bool:
     return "made_by" in intent["metadata"]
 
 
-async def _ask(world: World, path: str, data: Mapping[str, str]) -> dict[str, Any]:
+async def ask(world: World, path: str, data: Mapping[str, str]) -> dict[str, Any]:
     """Stripe's answer; empty where it is out of order, for others as for us."""
     try:
         async with asyncio.timeout(PATIENCE_S):
