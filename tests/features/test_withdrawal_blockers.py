@@ -1,13 +1,15 @@
 """Why is my money not moving? Each wish and each withdrawal says so, and goes on once that is over."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from domain import ledger
+from domain import ledger, onboarding, withdrawals
 from domain.kernel.clock import iso
+from domain.kernel.database import Database, Result, Tx, Work
 from domain.ledger import FreezeCause
 from tests.features.test_freezes import freeze, unfreeze, wallet_id
 from tests.features.test_withdrawals import at_stripe, codes
@@ -210,6 +212,48 @@ async def test_it_is_sent_as_soon_as_the_account_is_in_order(house: House, grace
         await house.withdrawal_reaches(grace, withdrawal, "IN_TRANSIT")
         assert await at_stripe(house) == number + 1
         await house.stripe.webhooks()
+    assert await house.ledger_is_sound()
+
+
+class Overtaken(Database):
+    """Its first transaction has read the account before `meanwhile` happens, and goes on after it."""
+
+    def __init__(self, house: House, owner: str, meanwhile: Callable[[], Awaitable[Any]]) -> None:
+        inner = house.runtime.database
+        super().__init__(inner.client, inner.mongo.name, house.runtime.now)
+        self._owner = owner
+        self._meanwhile = meanwhile
+        self.runs = 0
+
+    async def transact(self, work: Work[Result]) -> Result:
+        async def overtaken(tx: Tx) -> Result:
+            self.runs += 1
+            if self.runs == 1:
+                assert await onboarding.live_account(self._owner, tx)  # the first read takes the snapshot
+                await self._meanwhile()
+            return await work(tx)
+
+        return await super().transact(overtaken)
+
+
+async def test_an_account_in_order_by_the_time_it_is_waited_for_loses_no_waking(
+    quiet_house: House, grace: Person
+) -> None:
+    """The account is waited for by what has seen it as it was, and woken by what has not seen that wait."""
+    house = quiet_house
+    withdrawal = await grace.withdraws(usd=20_00)
+    await house.onboard(grace, "restricted", requirements=[DOCUMENT])
+
+    async def mended() -> None:
+        await at_stripe_only(house, grace, "active")
+        account = await grace.connect_account(refresh=True)
+        assert account is not None
+        assert account["status"] == "ACTIVE"
+
+    overtaken = Overtaken(house, grace.id, mended)
+    await withdrawals.go_on(replace(house.runtime, database=overtaken), withdrawal["id"])
+    assert (await grace.withdrawal(withdrawal["id"]))["status"] == "IN_TRANSIT"
+    assert await at_stripe(house) == 1
     assert await house.ledger_is_sound()
 
 

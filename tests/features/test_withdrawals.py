@@ -360,13 +360,14 @@ async def test_of_a_hundred_for_the_whole_balance_one_wins(house: House, grace: 
 
 
 async def test_a_hundred_copies_make_one_withdrawal(house: House, grace: Person) -> None:
+    """Of all there is: a copy that finds the money gone is told where it went."""
     async with house.limited(withdrawals="1/hour"):
-        payloads = await asyncio.gather(*(grace.request_withdrawal(10_00, key="rent") for _ in range(100)))
+        payloads = await asyncio.gather(*(grace.request_withdrawal(FUNDS, key="rent") for _ in range(100)))
     assert [codes(payload) for payload in payloads] == [[]] * 100
     assert len({payload["withdrawal"]["id"] for payload in payloads}) == 1
     assert Counter(payload["idempotency"]["replayed"] for payload in payloads) == {False: 1, True: 99}
     await house.withdrawal_reaches(grace, payloads[0]["withdrawal"], "IN_TRANSIT")
-    assert (await grace.available(), await at_stripe(house)) == (FUNDS - 10_00, 1)
+    assert (await grace.available(), await at_stripe(house)) == (0, 1)
     assert await house.ledger_is_sound(asking_stripe=True)
 
 
