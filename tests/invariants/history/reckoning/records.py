@@ -86,7 +86,7 @@ async def inbox(house: House) -> list[str]:
     findings = await house.collection("findings").find(expected).to_list()
     return [
         *(
-            f"{row['_id']} is {row['status']}"
+            f"{row['type']} of {row['account'] or row['object_id']} is {row['status']}: {row['error']}"
             for row in rows
             if row["status"] not in {"PROCESSED", "IGNORED"}
         ),
