@@ -26,7 +26,7 @@ monies = st.just("USD") | st.just("USD") | currencies
 # A little longer than each pause of the schedule; the last is for what is looked up, and for what waits.
 RETRY_MINUTES = (5.5, 31, 121, 61)
 SEND = ("POST", "/v1/transfers")
-pauses = st.lists(st.sampled_from(RETRY_MINUTES), max_size=4)
+pauses = st.lists(st.sampled_from(RETRY_MINUTES), min_size=1, max_size=4)
 # What goes at once.
 earned = st.integers(10, 99).map(lambda units: units * 100)
 decisions = st.lists(st.sampled_from(draws.DECISIONS), min_size=1, max_size=2)
@@ -71,10 +71,10 @@ class WithdrawalSteps(Steps):
                 await draws.request(world, draw)
                 if killed_after_ms is not None:
                     await trouble.kill_worker(world, after_ms=killed_after_ms)
-                await peace.delivered(world)
+                await peace.worked_off(world)
                 for minutes in pauses:
                     await trouble.time_passes(world, minutes)
-                    await peace.delivered(world)
+                    await peace.worked_off(world)
 
         self._do(name, withdrawn())
         return draw

@@ -33,7 +33,7 @@ def differences(world: World, sides: Sides) -> Iterator[str]:
         true = [
             (one["id"], *(_ours(one[name], one) for name in ("amount", "amount_reversed"))) for one in sent
         ]
-        if known != true:
+        if sorted(known) != sorted(true):
             yield f"{row['_id']} knows of {known}, and Stripe has {true}"
         if any(amount != row["amount"] for _, amount, _ in true):
             yield f"{row['_id']} is of {row['amount']}, and {true} was sent"
