@@ -271,6 +271,31 @@ async def test_it_is_sent_as_soon_as_the_wallet_is_open(house: House, grace: Per
     assert await house.ledger_is_sound()
 
 
+async def test_what_was_woken_waits_only_to_be_sent(quiet_house: House, grace: Person) -> None:
+    """Until the sweep comes, its owner is not left without a reason."""
+    house = quiet_house
+    edith, wallet = await house.admin(), await wallet_id(grace)
+    withdrawal = await grace.withdraws(usd=20_00)
+
+    async def reason() -> str | None:
+        present = await grace.withdrawal(withdrawal["id"])
+        assert present["status"] == "PENDING"
+        blocker = present["waitingFor"]
+        return None if blocker is None else str(blocker["code"])
+
+    await freeze(edith, wallet)
+    await withdrawals.go_on(house.runtime, withdrawal["id"])
+    assert await reason() == "WALLET_FROZEN"
+    await unfreeze(edith, wallet)
+    assert await reason() == "SENDING"
+    await house.onboard(grace, "restricted", requirements=[DOCUMENT])
+    await withdrawals.go_on(house.runtime, withdrawal["id"])
+    assert await reason() == "ONBOARDING_REQUIREMENT"
+    await house.onboard(grace, "active")
+    assert await reason() == "SENDING"
+    assert await at_stripe(house) == 0
+
+
 async def test_what_is_still_frozen_for_another_cause_still_waits(quiet_house: House, grace: Person) -> None:
     edith, wallet = await quiet_house.admin(), await wallet_id(grace)
     withdrawal = await grace.withdraws(usd=20_00)
@@ -280,9 +305,9 @@ async def test_what_is_still_frozen_for_another_cause_still_waits(quiet_house: H
             tx, wallet, cause=FreezeCause.DISPUTE, operation="dsp_1", by="dsp_1", reason="it is disputed."
         )
     )
-    await quiet_house.sweep()
+    await withdrawals.go_on(quiet_house.runtime, withdrawal["id"])
     await unfreeze(edith, wallet)
-    await quiet_house.sweep()
+    await withdrawals.go_on(quiet_house.runtime, withdrawal["id"])
     present = await grace.withdrawal(withdrawal["id"])
     assert (present["status"], present["waitingFor"]["code"]) == ("PENDING", "WALLET_FROZEN")
     assert "it is disputed." in present["waitingFor"]["message"]
