@@ -382,3 +382,21 @@ async def test_days_later_nothing_is_missing(house: House) -> None:
     await grace.refresh()
     await house.withdrawal_reaches(grace, withdrawal, "PAID")
     assert house.clock.ahead >= timedelta(days=4)
+
+
+async def test_a_payout_of_an_account_that_has_left_is_read_no_more(house: House) -> None:
+    """Told of before its owner shut us out, and looked at after: Stripe would answer 403 for ever."""
+    grace = await house.funded(await house.onboarded(), usd=50_00)
+    withdrawal = await grace.withdraws(usd=20_00)
+    await house.withdrawal_reaches(grace, withdrawal, "IN_TRANSIT")
+    async with house.worker_away():
+        await house.stripe.control(f"/accounts/{await house.acct(grace)}/payout")
+        await house.onboard(grace, "deauthorized")
+        await house.until(lambda: has_arrived(house))
+    await house.quiet()
+    assert await house.count("webhook_events", status="DEAD") == 0
+    assert (await grace.withdrawal(withdrawal["id"]))["status"] == "IN_TRANSIT"
+
+
+async def has_arrived(house: House) -> bool:
+    return not await house.deliveries_due()

@@ -55,6 +55,8 @@ SENDING = (
 )
 FAULTS = ("latency", "error_400", *sandbox.FAULTS, *sandbox.TIMEOUTS)
 LATENCY_MS = 150
+SOUND = {"drop": 0, "corrupt": 0, "old_timestamps": 0}
+LOST = SOUND | {"drop": 1}
 # An event that failed eight times is DEAD, as it should be. Below that many broken reads none can.
 BROKEN_READS_MAX = 7
 
@@ -80,6 +82,16 @@ async def courier(world: World, knobs: Mapping[str, Any]) -> None:
     world.deaf = world.deaf or any(knobs[name] for name in ("drop", "corrupt", "old_timestamps"))
     for name, value in knobs.items():
         world.tally.faults[f"courier: {name}"] += bool(value)
+
+
+@asynccontextmanager
+async def unheard(world: World) -> AsyncIterator[None]:
+    """Whatever Stripe tells meanwhile is lost; then its courier is as good as new."""
+    await courier(world, LOST)
+    try:
+        yield
+    finally:
+        await courier(world, SOUND)
 
 
 async def empty_redis(world: World) -> None:

@@ -1,7 +1,6 @@
 """Rules of money out: contractors' accounts, withdrawals, who approves them, and what Stripe and banks do."""
 
-from collections.abc import Coroutine
-from typing import Any
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
@@ -57,21 +56,25 @@ class WithdrawalSteps(Steps):
         wish: tuple[Contractor, int],
         faults: list[tuple[tuple[str, str], str, int]],
         pauses: list[float],
-        then: Coroutine[Any, Any, None] | None = None,
+        *,
+        around: AbstractAsyncContextManager[None] | None = None,
+        killed_after_ms: int | None = None,
     ) -> Draw:
-        """Faults, a withdrawal, and some of the retries before anything else happens."""
+        """Faults, a withdrawal, and some of the retries, before anything else happens."""
         world = self._world
         draw = draws.draw(world, *wish)
 
         async def withdrawn() -> None:
             for call, kind, times in faults:
                 await trouble.fault(world, *call, kind, times)
-            await draws.request(world, draw)
-            if then is not None:
-                await then
-            for minutes in pauses:
+            async with around or nullcontext():
+                await draws.request(world, draw)
+                if killed_after_ms is not None:
+                    await trouble.kill_worker(world, after_ms=killed_after_ms)
                 await peace.delivered(world)
-                await trouble.time_passes(world, minutes)
+                for minutes in pauses:
+                    await trouble.time_passes(world, minutes)
+                    await peace.delivered(world)
 
         self._do(name, withdrawn())
         return draw
@@ -151,16 +154,18 @@ class WithdrawalSteps(Steps):
         faults: list[tuple[tuple[str, str], str, int]],
         pauses: list[float],
     ) -> Draw:
-        """Stripe has made the transfer and nobody has heard; then what is asked next breaks too."""
+        """Stripe has made the transfer, and nobody hears of it; then what is asked next breaks too."""
         faults = [(SEND, "reset_after_commit", 1), *faults]
-        return self._withdraw_while("cut off and looked for", (contractor, amount), faults, pauses)
+        unheard = trouble.unheard(self._world)
+        return self._withdraw_while("cut off, unheard", (contractor, amount), faults, pauses, around=unheard)
 
     @rule(target=drawn, contractor=contractors, amount=earned, after_ms=moments_ms, pauses=pauses)
     def the_worker_is_killed_sending(
         self, contractor: Contractor, amount: int, after_ms: int, pauses: list[float]
     ) -> Draw:
-        killed = trouble.kill_worker(self._world, after_ms=after_ms)
-        return self._withdraw_while("worker killed sending", (contractor, amount), [], pauses, killed)
+        return self._withdraw_while(
+            "worker killed sending", (contractor, amount), [], pauses, killed_after_ms=after_ms
+        )
 
     @rule(contractor=contractors, times=st.integers(2, 10))
     def withdraws_all_at_once(self, contractor: Contractor, times: int) -> None:

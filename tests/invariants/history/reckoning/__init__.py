@@ -53,7 +53,7 @@ async def reckon(world: World) -> None:
         *await withdrawals.waiting(world, sides),
         *records.histories(sides),
         *records.statements(world, sides),
-        *await records.inbox(house),
+        *await records.inbox(world),
         *await records.cards(world),
     ]
     for recorder in (house.sandbox.recorder, house.deliveries):
