@@ -243,7 +243,12 @@ class House:
 
     async def sweep(self) -> None:
         """One round of the sweep, now, as another process would do it."""
-        await Sweep(self.runtime, interval_s=60).once()
+        sweep = Sweep(self.runtime, interval_s=60)
+        try:
+            await sweep.once()
+        finally:
+            # Or the next round, which is another process's, finds it taken and does nothing.
+            await sweep.release()
 
     async def chore(self, name: str) -> None:
         """One chore, now; the house's own worker leaves them all alone."""
