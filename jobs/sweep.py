@@ -56,7 +56,7 @@ class Sweep:
                     _log.exception("sweep failed")
                 await asyncio.sleep(self._interval_s)
         finally:
-            await asyncio.shield(lease.release(self._runtime.database, LEASE_NAME, holder=self._holder))
+            await asyncio.shield(self.release())
 
     async def once(self) -> None:
         """Everything that is due now, some at a time; nothing when another process sweeps."""
@@ -64,6 +64,10 @@ class Sweep:
             for due in DUE:
                 for _ in range(LANES):
                     lanes.create_task(self._lane(due))
+
+    async def release(self) -> None:
+        """Let another process sweep, now."""
+        await lease.release(self._runtime.database, LEASE_NAME, holder=self._holder)
 
     async def _lane(self, due: Due) -> None:
         while await self._holds_lease():

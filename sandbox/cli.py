@@ -1,4 +1,4 @@
-"""What the sandbox adds to the `jobsphere` command: `up` and `sandbox`."""
+"""What the sandbox adds to the `jobsphere` command: `up`, `sandbox` and `demo`."""
 
 import os
 from pathlib import Path
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     """The entry point of `jobsphere.commands`."""
     app.command("up")(run_everything)
     app.command("sandbox")(serve_stripe)
+    app.command("demo")(play_a_job)
 
 
 def run_everything(parent: Parent = None) -> None:
@@ -63,3 +64,20 @@ def serve_stripe(
     uvicorn.run(
         create_app(config), host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE_S
     )
+
+
+def play_a_job(
+    svg: Annotated[
+        Path | None, typer.Option(help="Draw what was shown into this file.", dir_okay=False, writable=True)
+    ] = None,
+    slow: Annotated[bool, typer.Option("--slow", help="Pause after each step, for an audience.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Name the steps, and do nothing.")] = False,
+) -> None:
+    """Play the life of a job's money, from a card to a bank, with new people, on what `up` runs."""
+    from sandbox import demo  # noqa: PLC0415 - other commands need none of it
+    from sandbox.up import user_environment  # noqa: PLC0415
+
+    if dry_run:
+        demo.show_steps()
+        return
+    raise typer.Exit(demo.play(user_environment(), svg=svg, slow=slow))

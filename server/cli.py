@@ -201,6 +201,6 @@ def _fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-# The sandbox adds `up` and `sandbox` here, so that nothing in the product points at it.
+# The sandbox adds `up`, `sandbox` and `demo` here, so that nothing in the product points at it.
 for _entry in entry_points(group="jobsphere.commands"):
     _entry.load()(app)

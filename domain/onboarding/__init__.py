@@ -7,6 +7,7 @@ from domain.onboarding.documents import (
     ConnectAccountStatus,
     RequirementError,
 )
+from domain.onboarding.facts import guard_wait
 from domain.onboarding.reads import find, find_by_stripe_id, latest, live_account, live_accounts
 from domain.onboarding.service import (
     Addresses,
@@ -40,6 +41,7 @@ __all__ = [
     "events",
     "find",
     "find_by_stripe_id",
+    "guard_wait",
     "latest",
     "live_account",
     "live_accounts",

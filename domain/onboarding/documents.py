@@ -51,6 +51,7 @@ class ConnectAccount(Operation[ConnectAccountStatus]):
     `live`: not over. Each owner has at most one that is, by an index.
     `withdrawals_enabled`: money may leave to it, which can be so while something is due.
     `observed_at`: when Stripe was asked for what is stored here; an older answer is not written over it.
+    `guard` counts what begins to wait for it, so that a change conflicts, and has seen what it must wake.
     """
 
     machine = MACHINE
@@ -68,6 +69,7 @@ class ConnectAccount(Operation[ConnectAccountStatus]):
     requirements_deadline: datetime | None = None
     disabled_reason: str | None = None
     observed_at: datetime | None = None
+    guard: int = 0
 
     @property
     def is_unanswered(self) -> bool:

@@ -72,6 +72,13 @@ async def disconnect(
     return await move(tx, account, ConnectAccountStatus.DISCONNECTED, actor=actor, changes=gone)
 
 
+async def guard_wait(tx: Tx, account_id: str) -> None:
+    """Say that something begins to wait for this account to change: whoever changes it now has seen that."""
+    await ConnectAccount.get_pymongo_collection().update_one(
+        {"_id": account_id}, {"$inc": {"guard": 1}}, session=tx.session
+    )
+
+
 def _seen(told: gateway.Account, status: ConnectAccountStatus) -> dict[str, Any]:
     """The account's fields as `told` shows them."""
     now, future = told.requirements, told.future_requirements

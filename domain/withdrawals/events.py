@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from domain import inbox
+from domain import inbox, onboarding
 from domain.gateway import Transfer
 from domain.inbox import WebhookEvent
 from domain.kernel.database import Tx
 from domain.kernel.operations import Actor
+from domain.onboarding import ConnectAccountStatus
 from domain.runtime import Runtime
 from domain.withdrawals import bank, facts, reads, upkeep
 from domain.withdrawals.bank import ToldPayout
@@ -26,11 +27,17 @@ async def apply_transfer(tx: Tx, _runtime: Runtime, event: WebhookEvent, transfe
     return withdrawal.id
 
 
-async def gather_payout(runtime: Runtime, payload: Mapping[str, Any]) -> ToldPayout:
+async def gather_payout(runtime: Runtime, payload: Mapping[str, Any]) -> ToldPayout | None:
+    """None for an account that has shut us out meanwhile: Stripe would answer 403 for ever."""
+    account = await onboarding.find_by_stripe_id(payload["account"])
+    if account is not None and account.status is ConnectAccountStatus.DISCONNECTED:
+        return None
     return await bank.read(runtime, payload["account"], payload["data"]["object"]["id"])
 
 
-async def apply_payout(tx: Tx, _runtime: Runtime, _event: WebhookEvent, told: ToldPayout) -> str:
+async def apply_payout(tx: Tx, _runtime: Runtime, _event: WebhookEvent, told: ToldPayout | None) -> str:
+    if told is None:
+        return "its account lets us in no more"
     covered = await bank.record(tx, told=told, actor=Actor.WEBHOOK)
     # Of a payout whose sources Stripe does not list yet, nothing is known; the event that says so comes.
     return " ".join(covered) or "covers no withdrawal that is known"

@@ -92,6 +92,9 @@ async def _start(runtime: Runtime, tx: Tx, withdrawal: Withdrawal) -> Withdrawal
     """PROCESSING, with its attempt; or why it cannot be sent now, and when it is looked at again."""
     account = await onboarding.live_account(withdrawal.owner, tx)
     if account is None or onboarding.blocker_of(account) is not None:
+        if account is not None:
+            # Or it is in order by now, has woken what waited, and this would wait unseen.
+            await onboarding.guard_wait(tx, account.id)
         await _hinder(runtime, tx, withdrawal, Hindrance.ACCOUNT)
         return None
     try:

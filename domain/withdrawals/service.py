@@ -12,6 +12,7 @@ from domain.kernel.doorbell import DoorbellSilent
 from domain.kernel.errors import (
     ConnectAccountNotReady,
     ConnectAccountRequired,
+    DomainError,
     InsufficientFunds,
     InvalidInput,
     InvalidState,
@@ -63,13 +64,14 @@ async def request(runtime: Runtime, owner: str, command: RequestWithdrawal, *, b
     first = await first_with(Withdrawal, key)
     if first is not None:
         return Requested(first, replayed=True)
-    check_amount(runtime, command.amount, command.currency)
-    await _check_account(owner)
-    wallet = await ledger.open_wallet(owner, command.currency)
-    # As the reserving itself judges; but before anything is counted against a limit.
-    if wallet.frozen:
-        raise WalletFrozen("Nothing may leave this wallet for now: " + wallet.freezes[0].reason)
-    check_funds(wallet, command.amount)
+    try:
+        wallet = await _reservable(runtime, owner, command)
+    except DomainError:
+        # A copy may have come first, and what is missing now be what it reserved.
+        first = await first_with(Withdrawal, key)
+        if first is None:
+            raise
+        return Requested(first, replayed=True)
     await budget.spend(owner, member=key.member)
     requested = await _write(runtime, command, key, wallet)
     if requested.withdrawal.status is S.PENDING:
@@ -129,11 +131,22 @@ def checked_reason(reason: str | None) -> str | None:
     return reason
 
 
+async def _reservable(runtime: Runtime, owner: str, command: RequestWithdrawal) -> Wallet:
+    """The wallet, which has that much to reserve now. Judged as the reserving does, but it costs nothing."""
+    check_amount(runtime, command.amount, command.currency)
+    await _check_account(owner)
+    wallet = await ledger.open_wallet(owner, command.currency)
+    if wallet.frozen:
+        raise WalletFrozen("Nothing may leave this wallet for now: " + wallet.freezes[0].reason)
+    check_funds(wallet, command.amount)
+    return wallet
+
+
 async def _check_account(owner: str) -> None:
     account = await onboarding.live_account(owner)
     blocker = onboarding.blocker_of(account)
     if account is None:
-        raise ConnectAccountRequired("Set up an account for withdrawals first.")
+        raise ConnectAccountRequired("Set up an account for payouts first.")
     if blocker is not None:
         raise ConnectAccountNotReady(blocker.message)
 

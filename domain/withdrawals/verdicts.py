@@ -19,7 +19,7 @@ FUNDS_SHORT: Final = "balance_insufficient"
 ACCOUNT_GONE: Final = "account_invalid"
 DISCONNECTED: Final = Failure(
     code=ACCOUNT_GONE,
-    message="The account for withdrawals cannot be reached any more. The money is back.",
+    message="The account for payouts cannot be reached any more. The money is back.",
 )
 UNREACHABLE: Final = Failure(
     code="provider_unavailable",

@@ -56,22 +56,23 @@ async def blockers(runtime: Runtime, wallet: Wallet, amount: int, *, budget: Bud
     return [blocker for blocker in found if blocker is not None]
 
 
-def _before_sending(
-    withdrawal: Withdrawal, account: ConnectAccount | None, wallet: Wallet | None
-) -> Blocker | None:
+def _before_sending(withdrawal: Withdrawal, account: ConnectAccount | None, wallet: Wallet | None) -> Blocker:
     until = withdrawal.next_attempt_at
+    sending = Blocker("SENDING", "It is about to be sent.", until)
     match withdrawal.hindrance:
         case Hindrance.FUNDS:
             message = "The platform's balance does not cover it yet."
             return Blocker(_FUNDS, message, withdrawal.expected_at or until)
+        # Once that is over it has been woken: for the sweep, which comes within a minute.
         case Hindrance.ACCOUNT:
-            return onboarding.blocker_of(account)
+            return onboarding.blocker_of(account) or sending
         case Hindrance.FREEZE:
-            return None if wallet is None or not wallet.freezes else _freeze_blocker(wallet.freezes[0].reason)
+            freezes = () if wallet is None else wallet.freezes
+            return _freeze_blocker(freezes[0].reason) if freezes else sending
         case None if withdrawal.status is S.RETRYING:
             return Blocker("RETRY", "The payment provider could not take it; it is tried again.", until)
         case _:  # a moment, or for as long as nobody can send it
-            return Blocker("SENDING", "It is about to be sent.", until)
+            return sending
 
 
 def _on_its_way(withdrawal: Withdrawal) -> Blocker:

@@ -783,9 +783,9 @@ async def test_a_page_tells_what_each_waits_for_by_one_query_for_all(house: Hous
         query = "{ withdrawals { edges { node { owner { displayName } waitingFor { code } } } } }"
         edges = (await edith.data(query))["withdrawals"]["edges"]
         asked = [await profiler.queries(name) for name in ("withdrawals", "wallets", "connect_accounts")]
-    waits_for = [(edge["node"]["waitingFor"] or {}).get("code") for edge in edges]
+    waits_for = [edge["node"]["waitingFor"]["code"] for edge in edges]
     # Newest first; those wallets are not frozen any more.
-    assert waits_for == [None, "CONNECT_ACCOUNT_REQUIRED"] * 5
+    assert waits_for == ["SENDING", "CONNECT_ACCOUNT_REQUIRED"] * 5
     assert [len(queries) for queries in asked] == [1, 1, 1]
     await house.sweep_clean()
     await house.start_worker()

@@ -350,7 +350,7 @@ async def test_stripe_may_sign_with_both_secrets_at_once(house: House) -> None:
 
 
 async def test_the_connect_endpoint_has_a_secret_of_its_own(house: House) -> None:
-    event = an_event("account.updated", account="acct_1")
+    event = an_event("person.created", account="acct_1")
     await refused(house, await house.deliver(event, route=CONNECT, secret=WEBHOOK_SECRET))
 
     answer = await house.deliver(event, route=CONNECT, secret=CONNECT_WEBHOOK_SECRET)

@@ -1,13 +1,15 @@
 """Why is my money not moving? Each wish and each withdrawal says so, and goes on once that is over."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from domain import ledger
+from domain import ledger, onboarding, withdrawals
 from domain.kernel.clock import iso
+from domain.kernel.database import Database, Result, Tx, Work
 from domain.ledger import FreezeCause
 from tests.features.test_freezes import freeze, unfreeze, wallet_id
 from tests.features.test_withdrawals import at_stripe, codes
@@ -213,6 +215,48 @@ async def test_it_is_sent_as_soon_as_the_account_is_in_order(house: House, grace
     assert await house.ledger_is_sound()
 
 
+class Overtaken(Database):
+    """Its first transaction has read the account before `meanwhile` happens, and goes on after it."""
+
+    def __init__(self, house: House, owner: str, meanwhile: Callable[[], Awaitable[Any]]) -> None:
+        inner = house.runtime.database
+        super().__init__(inner.client, inner.mongo.name, house.runtime.now)
+        self._owner = owner
+        self._meanwhile = meanwhile
+        self.runs = 0
+
+    async def transact(self, work: Work[Result]) -> Result:
+        async def overtaken(tx: Tx) -> Result:
+            self.runs += 1
+            if self.runs == 1:
+                assert await onboarding.live_account(self._owner, tx)  # the first read takes the snapshot
+                await self._meanwhile()
+            return await work(tx)
+
+        return await super().transact(overtaken)
+
+
+async def test_an_account_in_order_by_the_time_it_is_waited_for_loses_no_waking(
+    quiet_house: House, grace: Person
+) -> None:
+    """The account is waited for by what has seen it as it was, and woken by what has not seen that wait."""
+    house = quiet_house
+    withdrawal = await grace.withdraws(usd=20_00)
+    await house.onboard(grace, "restricted", requirements=[DOCUMENT])
+
+    async def mended() -> None:
+        await at_stripe_only(house, grace, "active")
+        account = await grace.connect_account(refresh=True)
+        assert account is not None
+        assert account["status"] == "ACTIVE"
+
+    overtaken = Overtaken(house, grace.id, mended)
+    await withdrawals.go_on(replace(house.runtime, database=overtaken), withdrawal["id"])
+    assert (await grace.withdrawal(withdrawal["id"]))["status"] == "IN_TRANSIT"
+    assert await at_stripe(house) == 1
+    assert await house.ledger_is_sound()
+
+
 async def test_it_is_sent_as_soon_as_the_wallet_is_open(house: House, grace: Person) -> None:
     edith, wallet = await house.admin(), await wallet_id(grace)
     async with house.worker_away():
@@ -227,6 +271,31 @@ async def test_it_is_sent_as_soon_as_the_wallet_is_open(house: House, grace: Per
     assert await house.ledger_is_sound()
 
 
+async def test_what_was_woken_waits_only_to_be_sent(quiet_house: House, grace: Person) -> None:
+    """Until the sweep comes, its owner is not left without a reason."""
+    house = quiet_house
+    edith, wallet = await house.admin(), await wallet_id(grace)
+    withdrawal = await grace.withdraws(usd=20_00)
+
+    async def reason() -> str | None:
+        present = await grace.withdrawal(withdrawal["id"])
+        assert present["status"] == "PENDING"
+        blocker = present["waitingFor"]
+        return None if blocker is None else str(blocker["code"])
+
+    await freeze(edith, wallet)
+    await withdrawals.go_on(house.runtime, withdrawal["id"])
+    assert await reason() == "WALLET_FROZEN"
+    await unfreeze(edith, wallet)
+    assert await reason() == "SENDING"
+    await house.onboard(grace, "restricted", requirements=[DOCUMENT])
+    await withdrawals.go_on(house.runtime, withdrawal["id"])
+    assert await reason() == "ONBOARDING_REQUIREMENT"
+    await house.onboard(grace, "active")
+    assert await reason() == "SENDING"
+    assert await at_stripe(house) == 0
+
+
 async def test_what_is_still_frozen_for_another_cause_still_waits(quiet_house: House, grace: Person) -> None:
     edith, wallet = await quiet_house.admin(), await wallet_id(grace)
     withdrawal = await grace.withdraws(usd=20_00)
@@ -236,9 +305,9 @@ async def test_what_is_still_frozen_for_another_cause_still_waits(quiet_house: H
             tx, wallet, cause=FreezeCause.DISPUTE, operation="dsp_1", by="dsp_1", reason="it is disputed."
         )
     )
-    await quiet_house.sweep()
+    await withdrawals.go_on(quiet_house.runtime, withdrawal["id"])
     await unfreeze(edith, wallet)
-    await quiet_house.sweep()
+    await withdrawals.go_on(quiet_house.runtime, withdrawal["id"])
     present = await grace.withdrawal(withdrawal["id"])
     assert (present["status"], present["waitingFor"]["code"]) == ("PENDING", "WALLET_FROZEN")
     assert "it is disputed." in present["waitingFor"]["message"]
@@ -285,3 +354,24 @@ async def test_a_bank_that_says_no_is_told(house: House, grace: Person) -> None:
     await house.until(wants_another_bank)
     [blocker] = await in_the_way(grace, 20_00)
     assert "external_account" in blocker["message"]
+
+
+async def test_while_stripe_is_asked_nothing_it_says_until_when(house: House, grace: Person) -> None:
+    async with house.with_gateway(circuit_failures=1, circuit_open_seconds=60):
+        await house.stripe.fault("POST", "/v1/accounts/*/login_links", "error_503")
+        await grace.create_dashboard_link()
+        withdrawal = await grace.withdraws(usd=20_00)
+
+        async def is_postponed() -> dict[str, Any] | None:
+            present = await grace.withdrawal(withdrawal["id"])
+            until = datetime.fromisoformat(present["waitingFor"]["until"])
+            # Beyond the lease of a worker that is at it.
+            return present if until - house.clock() > timedelta(seconds=20) else None
+
+        waiting = await house.until(is_postponed)
+        assert (waiting["status"], waiting["waitingFor"]["code"]) == ("PENDING", "SENDING")
+        assert (waiting["attempts"], await at_stripe(house)) == (0, 0)
+    house.clock.advance(minutes=2)
+    sent = await house.withdrawal_reaches(grace, withdrawal, "IN_TRANSIT")
+    assert sent["attempts"] == 1
+    assert await house.ledger_is_sound()

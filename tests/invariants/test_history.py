@@ -6,7 +6,7 @@ from tests.house import House
 from tests.invariants.history import Tally, fit_for_histories, tell
 
 SEED = 1
-HISTORIES = 10
+HISTORIES = 8
 STEPS = 25
 
 

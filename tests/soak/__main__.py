@@ -62,7 +62,7 @@ async def _run(soak: Soak, parts: Parts, tally: Tally, console: Console) -> Base
         seed = soak.seed
         while not over.is_set():
             try:
-                with _live(console, tally, seed):
+                with _live(console, tally, seed), _announcing(loop, console, tally, seed):
                     await tell(
                         house, limits, tally, seed=seed, histories=HISTORIES, steps=STEPS, shrink=soak.shrink
                     )
@@ -72,6 +72,22 @@ async def _run(soak: Soak, parts: Parts, tally: Tally, console: Console) -> Base
                 return error
             seed += 1
     return None
+
+
+@contextlib.contextmanager
+def _announcing(loop: asyncio.AbstractEventLoop, console: Console, tally: Tally, seed: int) -> Iterator[None]:
+    """Say at once that a history failed: to find the shortest that does takes minutes."""
+
+    async def announce() -> None:
+        while not tally.failures:  # noqa: ASYNC110 - it is counted in hypothesis's thread
+            await asyncio.sleep(REFRESH_S)
+        console.print(f"A history failed under seed {seed}: looking for a shorter one, for minutes.")
+
+    announcing = loop.create_task(announce())
+    try:
+        yield
+    finally:
+        announcing.cancel()
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ def line(tally: Tally, seed: int, began: float) -> str:
     return (
         f"{doing} · seed {seed} · {tally.histories} histories · {tally.rules.total()} steps · "
         f"{tally.deposits.total()} deposits · {tally.escrows.total()} escrows · "
+        f"{tally.withdrawals.total()} withdrawals · "
         f"{tally.faults.total()} faults · {time.monotonic() - began:.0f} s in this batch"
     )
 
@@ -25,6 +26,8 @@ def tables(tally: Tally) -> Iterator[Table]:
     yield _counted("What was broken", tally.faults)
     yield _counted("Deposits by their last state", tally.deposits)
     yield _counted("Escrows by their last state", tally.escrows)
+    yield _counted("Withdrawals by their last state", tally.withdrawals)
+    yield _counted("Connect accounts by their last state", tally.accounts)
     yield _money(tally)
     yield _counted("Deliveries of events", tally.events)
     yield _counted(f"What was held against Stripe, over {tally.histories} histories", tally.checks)
@@ -41,11 +44,12 @@ def _counted(title: str, counts: Counter[str]) -> Table:
 
 def _money(tally: Tally) -> Table:
     table = Table("", title="Money, as Stripe has it", title_justify="left")
-    for column in ("received", "sent back"):
+    for column in ("received", "sent back", "paid out", "taken back"):
         table.add_column(column, justify="right")
-    for currency in sorted(tally.received):
+    for currency in sorted({*tally.received, *tally.sent}):
         digits = CURRENCIES[currency].exponent
-        amounts = (tally.received[currency], tally.returned[currency])
+        moved = (tally.received, tally.returned, tally.sent, tally.reversed)
+        amounts = (counter[currency] for counter in moved)
         # For the eye alone: nothing is computed with it.
         table.add_row(currency, *(f"{amount / 10**digits:,.{digits}f}" for amount in amounts))
     return table

@@ -8,15 +8,16 @@ A failure that needs one of them may not show again; hypothesis then says "Flaky
 
 import sys
 
-from tests.invariants.history import escrows, peace, people, reckoning, trouble
+from tests.invariants.history import accounts, desk, draws, escrows, peace, people, reckoning, trouble
 from tests.invariants.history.bridge import Bridge
 from tests.invariants.history.deposit_steps import DepositSteps
 from tests.invariants.history.escrow_steps import EscrowSteps
 from tests.invariants.history.trouble_steps import TroubleSteps
+from tests.invariants.history.withdrawal_steps import WithdrawalSteps
 from tests.invariants.history.world import OVER_MINUTES, World
 
 
-class History(DepositSteps, EscrowSteps, TroubleSteps):
+class History(DepositSteps, EscrowSteps, WithdrawalSteps, TroubleSteps):
     """One history in an empty house. `seed` is the sandbox's."""
 
     def __init__(self, world: World, bridge: Bridge, seed: int) -> None:
@@ -37,9 +38,10 @@ class History(DepositSteps, EscrowSteps, TroubleSteps):
 async def _end(world: World) -> None:
     """Everything comes to rest: first as it is, then with all that waits judged, or its time over."""
     await trouble.heal(world)
+    await accounts.all_look(world)
     await peace.until_agreed(world, reckoning.differences)
-    await people.judge(world)
-    await escrows.judge(world)
+    for nouns in (people, escrows, desk, accounts, draws):
+        await nouns.judge(world)
     await trouble.time_passes(world, OVER_MINUTES)
     await peace.until_agreed(world, reckoning.unsettled)
     await reckoning.reckon(world)

@@ -41,6 +41,14 @@ async def delivered(world: World) -> None:
         await house.quiet()
 
 
+async def worked_off(world: World) -> None:
+    """What is due is done, if anybody works."""
+    if world.working:
+        await world.house.until(lambda: _at_rest(world), timeout_s=60)
+    else:
+        await delivered(world)
+
+
 async def until_agreed(world: World, differences: Differences) -> None:
     """Let time pass until nothing differs from what must be.
 

@@ -12,6 +12,8 @@ from tests.invariants.history.world import Card, Contractor, Payer, Wish, World,
 
 OUTCOMES = ("CREDIT", "REFUND")
 OPENING_MONEY = 1_000_00
+# Enough for a withdrawal that an administrator must approve.
+EARNED = 2_500_00
 RETURN_URL = "https://shop.example.com/back"
 _CANCEL = """
 mutation ($input: CancelDepositInput!) {
@@ -43,6 +45,7 @@ async def sign_up(world: World, name: str) -> Payer:
 async def contractor(world: World, name: str) -> Contractor:
     made = Contractor(await world.house.contractor(name))
     world.contractors.append(made)
+    await grant(world, made.person, EARNED)
     return made
 
 

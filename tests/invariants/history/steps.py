@@ -19,6 +19,7 @@ saved = Bundle("saved")
 odd = Bundle("odd")
 contractors = Bundle("contractors")
 deals = Bundle("deals")
+drawn = Bundle("drawn")
 
 currencies = st.sampled_from(["USD", "EUR", "JPY", "ISK", "KWD"])
 # In steps that every one of them has.

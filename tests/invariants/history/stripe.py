@@ -17,13 +17,13 @@ FOREIGN = {"metadata[made_by]": "somebody else"}
 
 async def cancel_intent(world: World, wanted: Wish) -> None:
     if wanted.intent is not None:
-        await _ask(world, f"/v1/payment_intents/{wanted.intent}/cancel", {})
+        await ask(world, f"/v1/payment_intents/{wanted.intent}/cancel", {})
 
 
 async def change_amount(world: World, wanted: Wish, amount: int) -> None:
     """If it is then paid, it is paid with another amount than was agreed."""
     if wanted.intent is not None:
-        await _ask(world, f"/v1/payment_intents/{wanted.intent}", {"amount": str(amount)})
+        await ask(world, f"/v1/payment_intents/{wanted.intent}", {"amount": str(amount)})
 
 
 async def pay_twice(world: World, wanted: Wish, amount: int, currency: str, card: str) -> None:
@@ -39,14 +39,14 @@ async def pay_twice(world: World, wanted: Wish, amount: int, currency: str, card
         "automatic_payment_methods[enabled]": "true",
         "automatic_payment_methods[allow_redirects]": "never",
     }
-    intent = await _ask(world, "/v1/payment_intents", made)
+    intent = await ask(world, "/v1/payment_intents", made)
     if "id" in intent:
         await world.house.stripe.confirm(intent["id"], card)
 
 
 async def fail_refund(world: World, place: int) -> None:
     """The bank sends back what was refunded, if anything was."""
-    refunds = await world.house.stripe.objects("refund")
+    refunds = [one for one in await world.house.stripe.objects("refund") if one["payment_intent"]]
     if refunds and (refund := refunds[place % len(refunds)])["status"] not in {"failed", "canceled"}:
         await world.house.stripe.control(f"/refunds/{refund['id']}", {"outcome": "failed"})
 
@@ -56,11 +56,13 @@ def is_foreign(intent: Mapping[str, Any]) -> bool:
     return "made_by" in intent["metadata"]
 
 
-async def _ask(world: World, path: str, data: Mapping[str, str]) -> dict[str, Any]:
+async def ask(
+    world: World, path: str, data: Mapping[str, str] | None = None, *, method: str = "POST"
+) -> dict[str, Any]:
     """Stripe's answer; empty where it is out of order, for others as for us."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return await world.house.stripe.request("POST", path, data)
+            return await world.house.stripe.request(method, path, data)
     except (TimeoutError, httpx.HTTPError, json.JSONDecodeError):
         return {}
 
@@ -84,7 +86,7 @@ async def replay_old(world: World, place: int) -> None:
 
 async def _event(world: World, place: int) -> dict[str, Any] | None:
     """Counted from the newest, of the newest hundred."""
-    events = (await world.house.stripe.request("GET", "/v1/events?limit=100")).get("data", [])
+    events = (await ask(world, "/v1/events?limit=100", method="GET")).get("data", [])
     return events[place % len(events)] if events else None
 
 

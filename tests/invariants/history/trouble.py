@@ -7,6 +7,7 @@ from typing import Any
 
 from jobs import CHORES
 from tests.house import sandbox
+from tests.invariants.history import money_out
 from tests.invariants.history.world import World
 
 # Calls that make what must be there once; that read; and that bring about a state, however often.
@@ -14,6 +15,8 @@ MAKING = (
     ("POST", "/v1/payment_intents"),
     ("POST", "/v1/customers"),
     ("POST", "/v1/refunds"),
+    ("POST", "/v1/accounts"),
+    ("POST", "/v1/transfers"),
 )
 READING = (
     ("GET", "/v1/payment_intents/*"),
@@ -26,15 +29,34 @@ READING = (
     ("GET", "/v1/customers/*/payment_methods"),
     ("GET", "/v1/balance_transactions"),
     ("GET", "/v1/balance"),
+    ("GET", "/v1/events"),
+    ("GET", "/v1/accounts"),
+    ("GET", "/v1/accounts/*"),
+    ("GET", "/v1/transfers"),
+    ("GET", "/v1/transfers/*"),
+    ("GET", "/v1/payouts"),
+    ("GET", "/v1/payouts/*"),
 )
 CHANGING = (
     ("POST", "/v1/payment_intents/*/cancel"),
     ("POST", "/v1/setup_intents"),
     ("POST", "/v1/customers/*"),
     ("POST", "/v1/payment_methods/*/detach"),
+    ("POST", "/v1/account_links"),
+)
+# What a withdrawal's sending asks, and then the looking for what became of it.
+SENDING = (
+    ("POST", "/v1/transfers"),
+    ("GET", "/v1/transfers"),
+    ("GET", "/v1/transfers/*"),
+    ("GET", "/v1/events"),
+    ("GET", "/v1/payouts"),
+    ("GET", "/v1/payouts/*"),
 )
 FAULTS = ("latency", "error_400", *sandbox.FAULTS, *sandbox.TIMEOUTS)
 LATENCY_MS = 150
+SOUND = {"drop": 0, "corrupt": 0, "old_timestamps": 0}
+LOST = SOUND | {"drop": 1}
 # An event that failed eight times is DEAD, as it should be. Below that many broken reads none can.
 BROKEN_READS_MAX = 7
 
@@ -57,8 +79,19 @@ async def fault(world: World, method: str, path: str, kind: str, times: int) -> 
 async def courier(world: World, knobs: Mapping[str, Any]) -> None:
     """How Stripe's events come from now on."""
     await world.house.stripe.webhooks(**knobs)
+    world.deaf = world.deaf or any(knobs[name] for name in ("drop", "corrupt", "old_timestamps"))
     for name, value in knobs.items():
         world.tally.faults[f"courier: {name}"] += bool(value)
+
+
+@asynccontextmanager
+async def unheard(world: World) -> AsyncIterator[None]:
+    """Whatever Stripe tells meanwhile is lost; then its courier is as good as new."""
+    await courier(world, LOST)
+    try:
+        yield
+    finally:
+        await courier(world, SOUND)
 
 
 async def empty_redis(world: World) -> None:
@@ -98,9 +131,10 @@ async def stop_worker(world: World) -> None:
         world.working = False
 
 
-async def kill_worker(world: World) -> None:
+async def kill_worker(world: World, *, after_ms: int = 0) -> None:
     """Whatever it was doing ends where it is; another one starts."""
     world.calm = False
+    await asyncio.sleep(after_ms / 1000)
     if world.working:
         await world.house.kill_worker()
     await world.house.start_worker()
@@ -131,10 +165,11 @@ async def time_passes(world: World, minutes: float) -> None:
 
 
 async def heal(world: World) -> None:
-    """From now on everything works."""
+    """From now on everything works, and there is money for all."""
     stripe = world.house.stripe
     await stripe.control("/faults", method="DELETE")
     await stripe.webhooks()
+    await money_out.ample(world)
     await start_worker(world)
 
 

@@ -30,9 +30,30 @@ class Payer:
 
 @dataclass(eq=False)
 class Contractor:
-    """Somebody who is paid, and takes it out."""
+    """Somebody who is paid, and takes it out. `keys`: how many were used to ask for an account.
+
+    `ready`: their account was seen to be active, and nothing has happened to it since. `steady`: nor ever.
+    """
 
     person: Person
+    keys: int = 0
+    ready: bool = False
+    steady: bool = True
+
+
+@dataclass(eq=False)
+class Draw:
+    """One intention to take money out, under one key; `id` once it is known. The rest: as it was answered."""
+
+    contractor: Contractor
+    key: str
+    amount: int
+    currency: str
+    id: str | None = None
+    firsts: int = 0
+    canceled: bool = False
+    approved: bool = False
+    rejected: bool = False
 
 
 @dataclass(eq=False)
@@ -67,6 +88,7 @@ class World:
 
     `granted`: what people got that Stripe knows nothing of, by person and currency.
     `frozen`: the wallets that an administrator froze, likewise.
+    `gone`: accounts that let us in no more, by Stripe's ids. `deaf`: events may never have reached us.
     """
 
     def __init__(self, house: House, limits: Limits, tally: Tally) -> None:
@@ -81,14 +103,19 @@ class World:
         self.cards: list[Card] = []
         self.contractors: list[Contractor] = []
         self.deals: list[Deal] = []
+        self.draws: list[Draw] = []
         self.granted: Counter[tuple[str, str]] = Counter()
         self.frozen: set[tuple[str, str]] = set()
+        self.gone: set[str] = set()
+        self.deaf = False
         self.admins: list[Person] = []
+
+    def users(self) -> list[Payer | Contractor]:
+        return [*self.payers, *self.contractors]
 
     def everybody(self) -> list[Person]:
         """Who has signed in."""
-        users: list[Payer | Contractor] = [*self.payers, *self.contractors]
-        return [*(user.person for user in users), *self.admins]
+        return [*(user.person for user in self.users()), *self.admins]
 
     def codes(self, verb: str, payload: Mapping[str, Any]) -> set[str]:
         """Those of the refusals in an answer, counted; none when it was done."""

@@ -4,7 +4,15 @@ Whatever the product says of money is computed here anew: from the sandbox's obj
 """
 
 from domain import ledger, treasury
-from tests.invariants.history.reckoning import counting, deposits, escrows, records, wallets
+from tests.invariants.history.reckoning import (
+    accounts,
+    counting,
+    deposits,
+    escrows,
+    records,
+    wallets,
+    withdrawals,
+)
 from tests.invariants.history.reckoning.sides import Sides
 from tests.invariants.history.world import World, must
 
@@ -15,6 +23,8 @@ async def differences(world: World) -> list[str]:
     return [
         *deposits.differences(sides),
         *escrows.differences(world, sides),
+        *accounts.differences(world, sides),
+        *withdrawals.differences(world, sides),
         *wallets.differences(world, sides),
     ]
 
@@ -38,9 +48,12 @@ async def reckon(world: World) -> None:
     found = [
         *deposits.one_of_each(world, sides),
         *escrows.one_of_each(world, sides),
+        *accounts.one_of_each(sides),
+        *withdrawals.one_of_each(world, sides),
+        *await withdrawals.waiting(world, sides),
         *records.histories(sides),
         *records.statements(world, sides),
-        *await records.inbox(house),
+        *await records.inbox(world),
         *await records.cards(world),
     ]
     for recorder in (house.sandbox.recorder, house.deliveries):

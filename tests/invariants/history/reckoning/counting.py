@@ -8,12 +8,18 @@ def count(world: World, sides: Sides) -> None:
     tally = world.tally
     tally.deposits.update(row["status"] for row in sides.deposits)
     tally.escrows.update(row["status"] for row in sides.escrows)
+    tally.withdrawals.update(row["status"] for row in sides.withdrawals)
+    tally.accounts.update(row["status"] for row in sides.connected)
     for intent in sides.intents:
         amount, currency = received(intent)
         tally.received[currency] += amount
     for refund in sides.refunds:
         amount, currency = in_ours(refund["amount"], refund["currency"])
         tally.returned[currency] += amount if refund["status"] not in {"failed", "canceled"} else 0
+    for transfer in sides.transfers:
+        amount, currency = in_ours(transfer["amount"], transfer["currency"])
+        tally.sent[currency] += amount
+        tally.reversed[currency] += in_ours(transfer["amount_reversed"], currency)[0]
     tally.checks["ledgers verified"] += 1
     tally.checks["wallets against Stripe"] += len(sides.wallets)
     tally.checks["statement lines"] += len(sides.lines)
@@ -21,6 +27,9 @@ def count(world: World, sides: Sides) -> None:
     tally.checks["deposits against Stripe"] += len(sides.deposits)
     tally.checks["escrows against their parties"] += len(sides.escrows)
     tally.checks["moves of escrows"] += len(sides.moves)
+    tally.checks["withdrawals against Stripe"] += len(sides.withdrawals)
+    tally.checks["transfers"] += len(sides.transfers)
+    tally.checks["payouts"] += len(sides.payouts)
 
 
 async def count_events(world: World) -> None:

@@ -19,7 +19,7 @@ def made(world: World, sides: Sides) -> Iterator[tuple[Deal, Row]]:
 
 
 def differences(world: World, sides: Sides) -> Iterator[str]:
-    accounts = sides.accounts()
+    accounts = sides.books()
     fees: Counter[str] = Counter()
     for deal, row in made(world, sides):
         if deal.expiring and not deal.accepted and not deal.ended:

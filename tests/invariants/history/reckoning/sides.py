@@ -13,20 +13,29 @@ _COLLECTIONS = (
     "deposits",
     "escrows",
     "escrow_moves",
+    "withdrawals",
+    "connect_accounts",
     "wallets",
     "statement_lines",
     "entries",
     "payment_methods",
 )
+_KINDS = ("payment_intent", "refund", "customer", "payment_method", "account", "transfer")
 
 
 @dataclass(frozen=True)
 class Sides:
-    """Rows of ours, and objects of Stripe's by their kind: the platform's own, not those of accounts."""
+    """Rows of ours, and objects of Stripe's by their kind: the platform's own.
+
+    `payouts`: of the accounts, by their ids. `arrived`: what moved the accounts' balances, in its order, each
+    with its `account`.
+    """
 
     deposits: list[Row]
     escrows: list[Row]
     moves: list[Row]
+    withdrawals: list[Row]
+    connected: list[Row]
     wallets: list[Row]
     lines: list[Row]
     entries: list[Row]
@@ -35,22 +44,31 @@ class Sides:
     refunds: list[dict[str, Any]]
     customers: list[dict[str, Any]]
     attached: list[dict[str, Any]]
+    accounts: list[dict[str, Any]]
+    transfers: list[dict[str, Any]]
+    arrived: list[dict[str, Any]]
+    payouts: dict[str, dict[str, Any]]
 
     @classmethod
     async def of(cls, house: House) -> "Sides":
         ours = [await house.collection(name).find().to_list() for name in _COLLECTIONS]
         state = await house.stripe.state()
-        kinds = ("payment_intent", "refund", "customer", "payment_method")
-        at_stripe = (
-            [one for one in state["objects"].get(kind, []) if one["id"] not in state["owners"]]
-            for kind in kinds
-        )
-        return cls(*ours, *at_stripe)
+        objects, owners = state["objects"], state["owners"]
+        at_stripe: list[Any] = [
+            [one for one in objects.get(kind, []) if one["id"] not in owners] for kind in _KINDS
+        ]
+        payouts = {one["id"]: one for one in objects.get("payout", [])}
+        movements = objects.get("balance_transaction", [])
+        arrived = [one | {"account": owners[one["id"]]} for one in movements if one["id"] in owners]
+        return cls(*[*ours, *at_stripe, arrived, payouts])
 
     def intents_of(self, deposit: Row) -> list[dict[str, Any]]:
         return [one for one in self.intents if one["metadata"].get("deposit_id") == deposit["_id"]]
 
-    def accounts(self) -> Counter[tuple[str, str]]:
+    def transfers_of(self, withdrawal: Row) -> list[dict[str, Any]]:
+        return [one for one in self.transfers if one["metadata"].get("withdrawal_id") == withdrawal["_id"]]
+
+    def books(self) -> Counter[tuple[str, str]]:
         """What is in each account of the books, by currency and name, as the entries say."""
         held: Counter[tuple[str, str]] = Counter()
         for entry in self.entries:

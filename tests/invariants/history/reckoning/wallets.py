@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.invariants.history.reckoning import deposits, escrows
+from tests.invariants.history.reckoning import deposits, escrows, withdrawals
 from tests.invariants.history.reckoning.sides import Sides, in_ours, received
 from tests.invariants.history.world import World
 
@@ -13,8 +13,9 @@ UNEXPLAINED = "platform:unexplained"
 def differences(world: World, sides: Sides) -> Iterator[str]:
     due = Counter(world.granted)
     due.update(_paid_in(sides))
-    for (_, person, currency), amount in escrows.told(world, sides).items():
-        due[person, currency] += amount
+    for told in (escrows.told(world, sides), withdrawals.told(world, sides)):
+        for (_, person, currency), amount in told.items():
+            due[person, currency] += amount
     has = {(row["owner"], row["currency"]): row["available"] + row["held"] for row in sides.wallets}
     for key in sorted(due.keys() | has.keys()):
         if due[key] != has.get(key, 0):
@@ -43,7 +44,7 @@ def _paid_in(sides: Sides) -> Counter[tuple[str, str]]:
 def _unexplained(sides: Sides) -> Iterator[str]:
     """It holds what waits for a decision, and nothing else."""
     held = Counter(
-        {currency: amount for (currency, name), amount in sides.accounts().items() if name == UNEXPLAINED}
+        {currency: amount for (currency, name), amount in sides.books().items() if name == UNEXPLAINED}
     )
     waiting: Counter[str] = Counter()
     for _, receipt in deposits.waiting(sides):
