@@ -33,13 +33,16 @@ async def _handle(runtime: Runtime, event: WebhookEvent) -> None:
     handler = HANDLERS.get((event.endpoint, event.type))
     facts = None if handler is None else await handler.gather(runtime, inbox.payload(runtime, event))
 
-    async def work(tx: Tx) -> None:
+    async def work(tx: Tx) -> str | None:
         if not await inbox.is_open(tx, event.id):
-            return
+            return None
         if handler is None:
             await inbox.mark_done(tx, event.id, EventStatus.IGNORED, "no handler")
-            return
+            return None
         outcome = await handler.apply(tx, runtime, event, facts)
         await inbox.mark_done(tx, event.id, EventStatus.PROCESSED, outcome)
+        return outcome
 
-    await runtime.database.transact(work)
+    outcome = await runtime.database.transact(work)
+    if handler is not None and handler.after is not None and outcome is not None:
+        await handler.after(runtime, outcome)

@@ -12,10 +12,14 @@ from domain.runtime import Runtime
 
 @dataclass(frozen=True)
 class Handler:
-    """`gather` asks Stripe, outside; `apply` writes, in the transaction that marks the event."""
+    """`gather` asks Stripe, outside; `apply` writes, in the transaction that marks the event.
+
+    `after`: what is only told once that has committed, and is not lost when nobody hears it.
+    """
 
     gather: Callable[[Runtime, Mapping[str, Any]], Awaitable[Any]]
     apply: Callable[[Tx, Runtime, WebhookEvent, Any], Awaitable[str]]
+    after: Callable[[Runtime, str], Awaitable[None]] | None = None
 
 
 async def _account_changed(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: Any) -> str:
@@ -25,14 +29,20 @@ async def _account_changed(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: 
     return owner
 
 
+async def _funds_came(runtime: Runtime, _outcome: str) -> None:
+    await withdrawals.ring_woken(runtime, None)
+
+
 _PAYMENT_INTENT = Handler(gather=deposits.events.gather, apply=deposits.events.apply)
 _PAYMENT_METHOD = Handler(gather=methods.events.gather, apply=methods.events.apply)
 _CUSTOMER = Handler(gather=customers.events.gather, apply=customers.events.apply)
 _TRANSFER = Handler(gather=withdrawals.events.gather_transfer, apply=withdrawals.events.apply_transfer)
 _PAYOUT = Handler(gather=withdrawals.events.gather_payout, apply=withdrawals.events.apply_payout)
-_FUNDS = Handler(gather=withdrawals.events.gather_funds, apply=withdrawals.events.apply_funds)
+_FUNDS = Handler(
+    gather=withdrawals.events.gather_funds, apply=withdrawals.events.apply_funds, after=_funds_came
+)
 _REFUND = Handler(gather=deposits.events.gather_refund, apply=deposits.events.apply_refund)
-_ACCOUNT = Handler(gather=onboarding.events.gather, apply=_account_changed)
+_ACCOUNT = Handler(gather=onboarding.events.gather, apply=_account_changed, after=withdrawals.ring_woken)
 _DEAUTHORIZATION = Handler(gather=onboarding.events.gather_deauthorization, apply=_account_changed)
 
 _Rows = tuple[tuple[str, tuple[str, ...], Handler], ...]

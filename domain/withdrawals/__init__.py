@@ -6,16 +6,9 @@ from domain.withdrawals.decisions import ResolveWithdrawal, WithdrawalOutcome, a
 from domain.withdrawals.documents import MACHINE, Hindrance, Withdrawal, WithdrawalStatus
 from domain.withdrawals.reads import find, find_many, page_of
 from domain.withdrawals.service import SEND, Requested, RequestWithdrawal, cancel, request
-from domain.withdrawals.upkeep import (
-    claim_next,
-    go_on,
-    look_again,
-    look_at_account,
-    unfreeze_wallet,
-    wake,
-    wake_owner,
-)
+from domain.withdrawals.upkeep import claim_next, go_on, look_again
 from domain.withdrawals.waiting import blockers, waiting_for
+from domain.withdrawals.waking import look_at_account, ring_woken, unfreeze_wallet, wake, wake_owner
 
 DOCUMENTS = (Withdrawal,)
 
@@ -48,6 +41,7 @@ __all__ = [
     "reject",
     "request",
     "resolve",
+    "ring_woken",
     "unfreeze_wallet",
     "waiting_for",
     "wake",

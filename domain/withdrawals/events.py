@@ -10,7 +10,7 @@ from domain.kernel.database import Tx
 from domain.kernel.operations import Actor
 from domain.onboarding import ConnectAccountStatus
 from domain.runtime import Runtime
-from domain.withdrawals import bank, facts, reads, upkeep
+from domain.withdrawals import bank, facts, reads, waking
 from domain.withdrawals.bank import ToldPayout
 
 
@@ -48,4 +48,4 @@ async def gather_funds(_runtime: Runtime, _payload: Mapping[str, Any]) -> None:
 
 
 async def apply_funds(tx: Tx, _runtime: Runtime, _event: WebhookEvent, _fact: None) -> str:
-    return f"woke {await upkeep.wake_for_funds(tx)}"
+    return f"woke {await waking.wake_for_funds(tx)}"

@@ -4,18 +4,17 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from domain import inbox, ledger, onboarding
+from domain import inbox, onboarding
 from domain.gateway import StripeTrouble
 from domain.inbox import FindingKind
 from domain.kernel.alerts import alert
 from domain.kernel.database import Tx, parse
 from domain.kernel.due import claim_due
 from domain.kernel.operations import Actor, move
-from domain.ledger import Wallet, WalletDecision
-from domain.onboarding import ConnectAccount, ConnectAccountStatus
+from domain.onboarding import ConnectAccountStatus
 from domain.runtime import Runtime
 from domain.withdrawals import bank, reads, sending
-from domain.withdrawals.documents import SENT, Hindrance, Withdrawal
+from domain.withdrawals.documents import SENT, Withdrawal
 
 LINKED_WITHIN: Final = timedelta(days=10)
 
@@ -42,48 +41,6 @@ async def look_again(runtime: Runtime, withdrawal: Withdrawal) -> None:
     except StripeTrouble as trouble:
         # Logged and counted by the gateway. Nothing was begun, and this look is not one of the retries.
         await _postpone(runtime, withdrawal, trouble.retry_after or runtime.policy.recheck)
-
-
-async def unfreeze_wallet(runtime: Runtime, admin: str, decision: WalletDecision) -> Wallet:
-    """Take back what an administrator froze, and have sent what waited for that.
-
-    Raises what ledger.unfreeze_wallet raises.
-    """
-
-    async def work(tx: Tx) -> Wallet:
-        wallet = await ledger.unfreeze_wallet(tx, admin, decision)
-        await wake(tx, wallet.owner)
-        return wallet
-
-    return await runtime.database.transact(work)
-
-
-async def look_at_account(runtime: Runtime, account: ConnectAccount) -> None:
-    """What the sweep does with an account that is due; what waited for it may go, though no event said so."""
-    await onboarding.look_again(runtime, account)
-    await wake_owner(runtime, account.owner)
-
-
-async def wake_owner(runtime: Runtime, owner: str) -> None:
-    """As `wake`, for whoever has read the account at Stripe without being told to."""
-    await runtime.database.transact(partial(wake, owner=owner))
-
-
-async def wake(tx: Tx, owner: str) -> None:
-    """The owner's account or wallet has changed: what waited for that is due now."""
-    await Withdrawal.get_pymongo_collection().update_many(
-        {"owner": owner, "hindrance": {"$in": [Hindrance.ACCOUNT.value, Hindrance.FREEZE.value]}},
-        {"$set": {"next_attempt_at": tx.now}},
-        session=tx.session,
-    )
-
-
-async def wake_for_funds(tx: Tx) -> int:
-    """Stripe says that money of the platform's became available. How many waited for it."""
-    woken = await Withdrawal.get_pymongo_collection().update_many(
-        {"hindrance": Hindrance.FUNDS.value}, {"$set": {"next_attempt_at": tx.now}}, session=tx.session
-    )
-    return woken.modified_count
 
 
 async def _claim(runtime: Runtime, withdrawal_id: str | None = None) -> Withdrawal | None:

@@ -39,7 +39,7 @@ from domain.ledger import (
 from domain.methods import PaymentMethod
 from domain.onboarding import ConnectAccount, ConnectAccountStatus
 from domain.treasury import reading
-from domain.withdrawals import Withdrawal, WithdrawalStatus, reads, upkeep
+from domain.withdrawals import Withdrawal, WithdrawalStatus, reads, waking
 from domain.withdrawals.documents import BankPayout, Hindrance, SentTransfer
 from server.runtime import DOCUMENTS
 from tests.house import House
@@ -796,7 +796,7 @@ async def wake_an_owners(house: House) -> None:
 
 
 async def wake_for_funds(house: House) -> None:
-    assert await house.runtime.database.transact(upkeep.wake_for_funds) == 3
+    assert await house.runtime.database.transact(waking.wake_for_funds) == 3
 
 
 async def add_up_a_day(house: House) -> None:

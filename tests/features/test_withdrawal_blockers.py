@@ -11,6 +11,7 @@ from domain import ledger, onboarding, withdrawals
 from domain.kernel.clock import iso
 from domain.kernel.database import Database, Result, Tx, Work
 from domain.ledger import FreezeCause
+from jobs.sweep import LEASE_NAME
 from tests.features.test_freezes import freeze, unfreeze, wallet_id
 from tests.features.test_withdrawals import at_stripe, codes
 from tests.house import House, Person
@@ -375,3 +376,47 @@ async def test_while_stripe_is_asked_nothing_it_says_until_when(house: House, gr
     sent = await house.withdrawal_reaches(grace, withdrawal, "IN_TRANSIT")
     assert sent["attempts"] == 1
     assert await house.ledger_is_sound()
+
+
+async def nobody_sweeps(house: House) -> None:
+    """The lease is another's, for as long as a test may take: only who is rung for is done."""
+    held = {"holder": "nobody", "until": house.clock() + timedelta(hours=1)}
+    await house.collection("leases").update_one({"_id": LEASE_NAME}, {"$set": held}, upsert=True)
+
+
+async def test_a_bell_rings_for_what_was_woken(house: House, grace: Person) -> None:
+    """The sweep would come too, but its interval is a minute, and its owner is looking."""
+    edith, wallet = await house.admin(), await wallet_id(grace)
+    async with house.worker_away():
+        withdrawal = await grace.withdraws(usd=20_00)
+        await freeze(edith, wallet)
+    await waits_for(house, grace, withdrawal, "WALLET_FROZEN")
+    await nobody_sweeps(house)
+    await unfreeze(edith, wallet)
+    await house.withdrawal_reaches(grace, withdrawal, "IN_TRANSIT")
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["by the event", "by its owner"])
+async def test_a_bell_rings_once_the_account_is_in_order(house: House, grace: Person, fresh: bool) -> None:
+    async with house.worker_away():
+        withdrawal = await grace.withdraws(usd=20_00)
+        await house.onboard(grace, "restricted", requirements=[DOCUMENT])
+    await waits_for(house, grace, withdrawal, "ONBOARDING_REQUIREMENT")
+    await house.caught_up()
+    await nobody_sweeps(house)
+    if fresh:
+        await house.stripe.webhooks(drop=1.0)
+    await house.stripe.control(f"/accounts/{await house.acct(grace)}/onboard", {"outcome": "active"})
+    if fresh:
+        await grace.connect_account(refresh=True)
+    await house.withdrawal_reaches(grace, withdrawal, "IN_TRANSIT")
+
+
+async def test_a_bell_rings_when_funds_come(house: House, grace: Person) -> None:
+    await house.stripe.control("/float", {"currency": "usd", "amount": 10_00})
+    withdrawal = await grace.withdraws(usd=20_00)
+    await waits_for(house, grace, withdrawal, "FUNDS_AVAILABLE")
+    await house.caught_up()
+    await nobody_sweeps(house)
+    await house.stripe.control("/float", {"currency": "usd", "amount": 100_00})
+    await house.withdrawal_reaches(grace, withdrawal, "IN_TRANSIT")
