@@ -6,7 +6,7 @@ from typing import Any
 
 from domain import deposits
 from domain.deposits import CreateDeposit
-from domain.kernel.errors import RateLimited
+from domain.kernel.errors import RateLimited, WalletFrozen
 from tests.house import Person
 from tests.invariants.history.world import Card, Contractor, Payer, Wish, World, must
 
@@ -99,7 +99,7 @@ async def create_and_die(world: World, wanted: Wish, *, after_ms: int) -> None:
         budget=world.limits.deposits,
     )
     made: Any = await die(making, after_ms)
-    expected = (deposits.Created, asyncio.CancelledError, RateLimited)
+    expected = (deposits.Created, asyncio.CancelledError, RateLimited, WalletFrozen)
     must(isinstance(made, expected), f"createDeposit raised {made!r}")
     # It may have written the deposit, or not: both are well.
     wanted.firsts += isinstance(made, deposits.Created) and not made.replayed
