@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from domain import (
+    auditlog,
     customers,
     deposits,
     escrow,
@@ -34,6 +35,7 @@ DOCUMENTS: Final = (
     *ledger.DOCUMENTS,
     *identity.DOCUMENTS,
     *inbox.DOCUMENTS,
+    *auditlog.DOCUMENTS,
     *customers.DOCUMENTS,
     *methods.DOCUMENTS,
     *deposits.DOCUMENTS,

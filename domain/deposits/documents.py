@@ -90,6 +90,18 @@ class Receipt(BaseModel):
     returned: str | None = None
     resolution: Resolution | None = None
 
+    @property
+    def is_credited(self) -> bool:
+        return self.resolution is not None and self.resolution.outcome is ReviewOutcome.CREDIT
+
+
+class Reclaim(BaseModel):
+    """What `operation`, a refund or a dispute, takes back of a deposit; `blocks`: nothing is refunded now."""
+
+    operation: str
+    amount: int
+    blocks: bool = False
+
 
 class Deposit(Operation[DepositStatus]):
     """Amounts in minor units of `currency`; `received` of `received_currency`, where that is another.
@@ -114,6 +126,7 @@ class Deposit(Operation[DepositStatus]):
     expires_at: datetime | None = None
     cancellation: Cancellation | None = None
     receipts: list[Receipt] = Field(default_factory=list)
+    reclaims: list[Reclaim] = Field(default_factory=list)
     attempt: Attempt | None = None
     observed_at: datetime | None = None
 
@@ -132,6 +145,36 @@ class Deposit(Operation[DepositStatus]):
         """The receipt whose refund was decided, and that Stripe has not made yet."""
         decided = (r for r in self.receipts if r.resolution is not None and not r.resolution.done)
         return next(decided, None)
+
+    @property
+    def paid(self) -> Money:
+        """What its own intent brought into a wallet; zero until it has."""
+        own = None if self.payment_intent_id is None else self.receipt_of(self.payment_intent_id)
+        if own is not None:
+            return Money(own.amount if own.is_credited else 0, own.currency)
+        foreign = sum(receipt.amount for receipt in self.receipts if receipt.is_credited)
+        agreed = self.received_currency is None
+        return Money(self.received - foreign if agreed and self.received else 0, self.currency)
+
+    @property
+    def refunded(self) -> int:
+        """What refunds have taken, or are taking, in minor units of what was paid."""
+        return self._reclaimed("rfd_")
+
+    @property
+    def disputed(self) -> int:
+        """What disputes have taken, and not given back."""
+        return self._reclaimed("dsp_")
+
+    @property
+    def refundable(self) -> int:
+        """What is left to be refunded; nothing while a dispute is open."""
+        if any(reclaim.blocks for reclaim in self.reclaims):
+            return 0
+        return max(self.paid.amount - self.refunded - self.disputed, 0)
+
+    def _reclaimed(self, prefix: str) -> int:
+        return sum(reclaim.amount for reclaim in self.reclaims if reclaim.operation.startswith(prefix))
 
     def receipt_of(self, payment_intent_id: str) -> Receipt | None:
         """What that intent brought, if it was not as agreed."""

@@ -25,9 +25,11 @@ async def get(deposit_id: str, tx: Tx | None = None) -> Deposit:
     return parse(Deposit, row)
 
 
-async def find_by_intent(payment_intent_id: str) -> Deposit | None:
+async def find_by_intent(payment_intent_id: str, tx: Tx | None = None) -> Deposit | None:
+    """The deposit whose own intent it is; as `tx` sees it, where one is given."""
+    session = None if tx is None else tx.session
     collection = Deposit.get_pymongo_collection()
-    row = await collection.find_one({"payment_intent_id": payment_intent_id})
+    row = await collection.find_one({"payment_intent_id": payment_intent_id}, session=session)
     return None if row is None else parse(Deposit, row)
 
 

@@ -1,0 +1,8 @@
+"""What administrators did: one record an act, for whoever must answer for it later."""
+
+from domain.auditlog.documents import Act, AuditRecord
+from domain.auditlog.service import record
+
+DOCUMENTS = (AuditRecord,)
+
+__all__ = ["DOCUMENTS", "Act", "AuditRecord", "record"]
