@@ -5,16 +5,19 @@ from typing import Annotated
 import strawberry
 
 import resolvers.deposits
+import resolvers.disputes
 import resolvers.escrow
 import resolvers.identity
 import resolvers.withdrawals
 from domain import identity
 from domain.deposits import DepositStatus
+from domain.disputes import DisputeStatus
 from domain.escrow import EscrowSide, EscrowStatus
 from domain.identity import NewPerson, RefreshSession, Role, SignedIn, SignIn, SignOut
 from domain.kernel.pages import PageRequest
 from domain.withdrawals import WithdrawalStatus
 from schema.deposits import Deposit
+from schema.disputes import Dispute
 from schema.escrow import Escrow
 from schema.shared import Connection, DateTime, Info, Node, UserError
 from schema.withdrawals import Withdrawal
@@ -81,6 +84,20 @@ class User(Node):
         request = PageRequest.of(first, after, last, before)
         page = await resolvers.withdrawals.page_of(info.context, self.id, request, statuses=status)
         return Connection[Withdrawal].of(page, Withdrawal.of)
+
+    @strawberry.field(description="The disputes about the person's payments, newest first.")
+    async def disputes(
+        self,
+        info: Info,
+        status: list[DisputeStatus] | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Dispute]:
+        request = PageRequest.of(first, after, last, before)
+        page = await resolvers.disputes.page_of(info.context, self.id, request, statuses=status)
+        return Connection[Dispute].of(page, Dispute.of)
 
     @classmethod
     def of(cls, document: identity.User) -> "User":

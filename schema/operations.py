@@ -7,11 +7,12 @@ import strawberry
 from domain.kernel.search import Search
 from resolvers.operations import AnyOperation, prefix_of
 from schema.deposits import Deposit
+from schema.disputes import Dispute
 from schema.escrow import Escrow
 from schema.shared import CurrencyCode, DateTime, MinorUnits
 from schema.withdrawals import Withdrawal
 
-SHAPES: Final = {"dep": Deposit, "esc": Escrow, "wdr": Withdrawal}
+SHAPES: Final = {"dep": Deposit, "dsp": Dispute, "esc": Escrow, "wdr": Withdrawal}
 
 
 def shown(operation: AnyOperation) -> Any:

@@ -8,6 +8,7 @@ from domain import (
     auditlog,
     customers,
     deposits,
+    disputes,
     escrow,
     identity,
     inbox,
@@ -42,6 +43,7 @@ DOCUMENTS: Final = (
     *escrow.DOCUMENTS,
     *onboarding.DOCUMENTS,
     *withdrawals.DOCUMENTS,
+    *disputes.DOCUMENTS,
     *treasury.DOCUMENTS,
 )
 # What subscriptions watch.

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain import customers, deposits, methods, onboarding, withdrawals
+from domain import customers, deposits, disputes, methods, onboarding, withdrawals
 from domain.inbox import Endpoint, WebhookEvent
 from domain.kernel.database import Tx
 from domain.runtime import Runtime
@@ -42,6 +42,7 @@ _FUNDS = Handler(
     gather=withdrawals.events.gather_funds, apply=withdrawals.events.apply_funds, after=_funds_came
 )
 _REFUND = Handler(gather=deposits.events.gather_refund, apply=deposits.events.apply_refund)
+_DISPUTE = Handler(gather=disputes.events.gather, apply=disputes.events.apply, after=disputes.events.after)
 _ACCOUNT = Handler(gather=onboarding.events.gather, apply=_account_changed, after=withdrawals.ring_woken)
 _DEAUTHORIZATION = Handler(gather=onboarding.events.gather_deauthorization, apply=_account_changed)
 
@@ -57,6 +58,11 @@ _PLATFORM: Final[_Rows] = (
     ("setup_intent", ("succeeded",), _PAYMENT_METHOD),
     ("customer", ("updated", "deleted"), _CUSTOMER),
     ("refund", ("created", "updated", "failed"), _REFUND),
+    (
+        "charge.dispute",
+        ("created", "updated", "funds_withdrawn", "funds_reinstated", "closed"),
+        _DISPUTE,
+    ),
     ("transfer", ("created", "updated", "reversed"), _TRANSFER),
     ("balance", ("available",), _FUNDS),
 )

@@ -1,6 +1,6 @@
 """The proof of the whole books: the ledger's own invariants, and each noun's."""
 
-from domain import deposits, escrow, ledger, treasury, withdrawals
+from domain import deposits, disputes, escrow, ledger, treasury, withdrawals
 from domain.ledger import Progress, Report
 from domain.runtime import Runtime
 
@@ -17,6 +17,7 @@ async def verify_books(
             deposits.audit.check,
             escrow.audit.check,
             withdrawals.audit.check,
+            disputes.audit.check,
             treasury.audit.check,
         ],
         accounts=[escrow.accounts],

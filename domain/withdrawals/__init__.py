@@ -5,7 +5,7 @@ from domain.withdrawals.bookings import Booking, booking_of_reversal, booking_of
 from domain.withdrawals.decisions import ResolveWithdrawal, WithdrawalOutcome, approve, reject, resolve
 from domain.withdrawals.documents import MACHINE, Hindrance, Withdrawal, WithdrawalStatus
 from domain.withdrawals.reads import find, find_many, page_of
-from domain.withdrawals.service import SEND, Requested, RequestWithdrawal, cancel, request
+from domain.withdrawals.service import SEND, Requested, RequestWithdrawal, cancel, cancel_unsent, request
 from domain.withdrawals.upkeep import claim_next, go_on, look_again
 from domain.withdrawals.waiting import blockers, waiting_for
 from domain.withdrawals.waking import look_at_account, ring_woken, unfreeze_wallet, wake, wake_owner
@@ -30,6 +30,7 @@ __all__ = [
     "booking_of_reversal",
     "booking_of_transfer",
     "cancel",
+    "cancel_unsent",
     "claim_next",
     "events",
     "find",

@@ -17,6 +17,7 @@ from schema.nodes import find_node
 from schema.operations import SHAPES, shown
 from schema.roots.connect import ConnectMutations, ConnectQueries, ConnectSubscriptions
 from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubscriptions
+from schema.roots.disputes import DisputeMutations, DisputeQueries
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
@@ -34,6 +35,7 @@ class Query(
     EscrowQueries,
     ConnectQueries,
     WithdrawalQueries,
+    DisputeQueries,
     MethodQueries,
 ):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
@@ -57,6 +59,7 @@ class Mutation(
     EscrowMutations,
     ConnectMutations,
     WithdrawalMutations,
+    DisputeMutations,
     MethodMutations,
 ):
     pass
