@@ -125,13 +125,13 @@ def _item(given: Params, at: int) -> Object:
             path = f"{where}[{name}]" if group is given else f"{where}[price_data][{name}]"
             raise bad_parameter(f"Missing required param: {path}.", param=path, code="parameter_missing")
     only(price["product_data"], "name", "description")
-    for value, path in (
-        (given["quantity"], f"{where}[quantity]"),
-        (price["unit_amount"], f"{where}[price_data][unit_amount]"),
+    for value, least, path in (
+        (given["quantity"], 1, f"{where}[quantity]"),
+        (price["unit_amount"], 0, f"{where}[price_data][unit_amount]"),
     ):
-        if value < 1:
+        if value < least:
             raise bad_parameter(
-                "This value must be greater than or equal to 1.",
+                f"This value must be greater than or equal to {least}.",
                 param=path,
                 code="parameter_invalid_integer",
             )
@@ -185,4 +185,8 @@ def _methods(currency: str) -> list[str]:
 def _for_intent(params: Params) -> Params:
     given: Params = params.get("payment_intent_data") or {}
     only(given, "description", "metadata", "setup_future_usage", "transfer_group")
+    if "setup_future_usage" in given and "customer" not in params:
+        raise unsupported(
+            "payment_intent_data[setup_future_usage]", what="customers whom Checkout makes: name one"
+        )
     return given
