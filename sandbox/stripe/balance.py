@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 FEE_BPS = 290
 FEE_FIXED = 30
+DEBIT_FEE_BPS = 80
+DEBIT_FEE_MAX = 500
 PENDING_DAYS = 2
 DAY_S = 86_400
 
@@ -40,6 +42,11 @@ def card_fee(amount: int, currency: str) -> int:
     step = step_of(currency)
     exact = amount * FEE_BPS + FEE_FIXED * 10_000
     return (exact + 5_000 * step) // (10_000 * step) * step
+
+
+def debit_fee(amount: int, _currency: str) -> int:
+    """Of a bank debit, in US cents: 0.8 %, rounded half up, and at most 5.00."""
+    return min((amount * DEBIT_FEE_BPS + 5_000) // 10_000, DEBIT_FEE_MAX)
 
 
 def move(tx: Tx, movement: Movement, *, pending: bool) -> Object:
