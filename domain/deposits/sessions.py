@@ -1,7 +1,7 @@
 """A deposit's Checkout Session at Stripe: how it is asked for, read and expired, and what it says."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from domain.deposits import facts, pages, reads
@@ -18,7 +18,7 @@ from domain.runtime import Runtime
 
 # Within Stripe's bounds also by a clock that differs from ours, and when it is asked again a little later.
 PAGE_MIN: Final = OPEN_MIN + CLOCK_SLACK
-PAGE_MAX: Final = OPEN_MAX - timedelta(minutes=1)
+PAGE_MAX: Final = OPEN_MAX - CLOCK_SLACK
 
 
 def question(runtime: Runtime, deposit: Deposit, checkout: Checkout) -> Question[CheckoutSession]:
