@@ -205,7 +205,8 @@ async def test_the_sweep_closes_what_a_fault_left_open(house: House, ada: Person
     deposit = await checks_out(ada)
     await house.stop_worker()
     await house.stripe.webhooks(drop=1)
-    await house.stripe.fault("POST", EXPIRING, fault, **({"code": "odd"} if fault == "error_400" else {}))
+    code: dict[str, Any] = {"code": "odd"} if fault == "error_400" else {}
+    await house.stripe.fault("POST", EXPIRING, fault, **code)
 
     payload = await cancel(ada, deposit)
 
