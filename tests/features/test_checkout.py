@@ -218,6 +218,29 @@ async def test_the_balance_of_stripe_may_tell_it_first(house: House, ada: Person
     assert await house.ledger_is_sound(asking_stripe=True)
 
 
+async def test_a_voucher_waits_for_nobody_on_the_page(house: House, ada: Person) -> None:
+    """It is to be paid at a counter: the intent says so for days, and the page is over."""
+    deposit = await paid_later(house, ada)
+    intent = await the_intent(house)
+    asks = {"status": "requires_action", "next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {}}}
+    await house.sandbox.change(lambda tx: tx.save(intent | asks))
+    await swept(house, ada, minutes=2)
+    present = await ada.deposit(deposit["id"])
+    assert (present["status"], present["waitingFor"]["code"]) == ("PROCESSING", "BANK")
+
+
+async def test_a_decline_before_is_not_the_banks_answer(house: House, ada: Person) -> None:
+    """Declined, then paid by bank on the same page, and only the decline was told in time."""
+    deposit = await checks_out(ada)
+    await on_page(house, deposit, "declined")
+    await house.reaches(ada, deposit, "FAILED")
+    await house.stripe.webhooks(drop=1)
+    await on_page(house, deposit, "paid_later")
+    await swept(house, ada, minutes=2)
+    present = await ada.deposit(deposit["id"])
+    assert (present["status"], present["failure"]) == ("PROCESSING", None)
+
+
 @pytest.mark.parametrize("told", [True, False])
 async def test_a_bank_that_does_not_pay_ends_it(house: House, ada: Person, told: bool) -> None:
     """It failed, and nobody can pay on that page again: the deposit is over, and says why."""
