@@ -28,6 +28,7 @@ from . import (
 from .currencies import check_currency
 from .errors import StripeError
 from .faults import Fault, FaultKind
+from .pages import base_url
 from .sandbox import Sandbox
 from .standing import Outcome
 
@@ -250,8 +251,7 @@ class Controls:
         body = await _parsed(request, _CheckoutBody)
         if body.card is not None and body.outcome not in {"paid", "declined"}:
             raise Refusal(400, "card: no card pays later")
-        base_url = str(request.base_url).rstrip("/")
-        with self._sandbox.change(base_url=base_url) as tx:
+        with self._sandbox.change(base_url=base_url(request)) as tx:
             return checkouts.play(tx, request.path_params["id"], body.outcome, card=body.card)
 
     async def pay_out(self, request: Request) -> Any:
