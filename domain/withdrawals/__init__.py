@@ -1,9 +1,10 @@
 """Money out, to a contractor's bank."""
 
+from domain.sending import Hindrance
 from domain.withdrawals import audit, events
 from domain.withdrawals.bookings import Booking, booking_of_reversal, booking_of_transfer
 from domain.withdrawals.decisions import ResolveWithdrawal, WithdrawalOutcome, approve, reject, resolve
-from domain.withdrawals.documents import MACHINE, Hindrance, Withdrawal, WithdrawalStatus
+from domain.withdrawals.documents import MACHINE, Withdrawal, WithdrawalStatus
 from domain.withdrawals.reads import find, find_many, page_of
 from domain.withdrawals.service import SEND, Requested, RequestWithdrawal, cancel, request
 from domain.withdrawals.upkeep import claim_next, go_on, look_again

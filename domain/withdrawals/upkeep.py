@@ -13,6 +13,7 @@ from domain.kernel.due import claim_due
 from domain.kernel.operations import Actor, move
 from domain.onboarding import ConnectAccountStatus
 from domain.runtime import Runtime
+from domain.sending import CLOCK_SLACK
 from domain.withdrawals import bank, reads, sending
 from domain.withdrawals.documents import SENT, Withdrawal
 
@@ -84,7 +85,7 @@ async def _read_payouts(runtime: Runtime, withdrawal: Withdrawal) -> None:
     if account.status is ConnectAccountStatus.DISCONNECTED:
         return  # Stripe shows us nothing of it any more
     since = withdrawal.sent_at if withdrawal.payout is None else withdrawal.payout.created_at
-    for payout in await runtime.gateway.payouts(account.stripe_id, since=since - sending.CLOCK_SLACK):
+    for payout in await runtime.gateway.payouts(account.stripe_id, since=since - CLOCK_SLACK):
         told = await bank.read(runtime, account.stripe_id, payout.id)
         await runtime.database.transact(partial(bank.record, told=told, actor=Actor.WORKER))
 
