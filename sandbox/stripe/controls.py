@@ -15,6 +15,7 @@ from starlette.routing import Route
 from . import (
     accounts,
     balance,
+    disputes,
     events,
     onboarding,
     payouts,
@@ -24,6 +25,7 @@ from . import (
     unprompted,
     webhook_endpoints,
 )
+from .cards import NETWORK_REASON_CODES
 from .currencies import check_currency
 from .errors import StripeError
 from .faults import Fault, FaultKind
@@ -101,6 +103,18 @@ class _RefundBody(_Body):
     failure_reason: _FailureReason = "unknown"
 
 
+class _DisputeBody(_Body):
+    reason: str = "fraudulent"
+    amount: Annotated[int, Field(ge=1, le=AMOUNT_MAX)] | None = None
+    inquiry: bool = False
+
+
+class _DisputeOutcomeBody(_Body):
+    outcome: Literal["under_review", "won", "lost", "needs_response", "warning_closed", "prevented"]
+    amount: Annotated[int, Field(ge=0, le=AMOUNT_MAX)] | None = None
+    fee_returned: bool | None = None
+
+
 class _PayoutBody(_Body):
     outcome: Literal["paid", "failed"]
     failure_code: str | None = None
@@ -148,6 +162,8 @@ class Controls:
             ("POST", "/float", self.set_float),
             ("POST", "/balance_transactions", self.plant_movement),
             ("POST", "/refunds/{id}", self.conclude_refund),
+            ("POST", "/charges/{id}/dispute", self.dispute),
+            ("POST", "/disputes/{id}", self.conclude_dispute),
             ("POST", "/accounts/{id}/onboard", self.onboard),
             ("POST", "/accounts/{id}/payout", self.pay_out),
             ("POST", "/payouts/{id}", self.conclude_payout),
@@ -226,6 +242,21 @@ class Controls:
             return refunds.conclude(
                 tx, request.path_params["id"], body.outcome, failure_reason=body.failure_reason
             )
+
+    async def dispute(self, request: Request) -> Any:
+        body = await _parsed(request, _DisputeBody)
+        if body.reason not in NETWORK_REASON_CODES:
+            raise Refusal(400, f"reason: must be one of {', '.join(NETWORK_REASON_CODES)}")
+        with self._sandbox.change() as tx:
+            return disputes.open_against(tx, request.path_params["id"], **body.model_dump())
+
+    async def conclude_dispute(self, request: Request) -> Any:
+        body = await _parsed(request, _DisputeOutcomeBody)
+        given_back = body.model_dump(include={"amount", "fee_returned"}, exclude_none=True)
+        if given_back and body.outcome != "won":
+            raise Refusal(400, f"{', '.join(given_back)}: nothing comes back of one that is {body.outcome}")
+        with self._sandbox.change() as tx:
+            return disputes.conclude(tx, request.path_params["id"], body.outcome, **given_back)
 
     async def conclude_payout(self, request: Request) -> Any:
         body = await _parsed(request, _PayoutBody)
