@@ -18,6 +18,8 @@ FEE_BPS = 290
 FEE_FIXED = 30
 DISPUTE_FEE_LEAST_CHARGES = 30
 """What a dispute costs, in charges of the least amount: 15.00 USD, and about as much of any currency."""
+DEBIT_FEE_BPS = 80
+DEBIT_FEE_MAX = 500
 PENDING_DAYS = 2
 DAY_S = 86_400
 
@@ -49,6 +51,11 @@ def dispute_fee(currency: str) -> int:
     """Rounded up to what the currency can express."""
     step = step_of(currency)
     return -(-DISPUTE_FEE_LEAST_CHARGES * least_charge(currency) // step) * step
+
+
+def debit_fee(amount: int, _currency: str) -> int:
+    """Of a bank debit, in US cents: 0.8 %, rounded half up, and at most 5.00."""
+    return min((amount * DEBIT_FEE_BPS + 5_000) // 10_000, DEBIT_FEE_MAX)
 
 
 def move(tx: Tx, movement: Movement, *, pending: bool) -> Object:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from . import (
     accounts,
     balance,
+    checkouts,
     disputes,
     events,
     onboarding,
@@ -120,6 +121,11 @@ class _PayoutBody(_Body):
     failure_code: str | None = None
 
 
+class _CheckoutBody(_Body):
+    outcome: checkouts.Outcome
+    card: str | None = None
+
+
 class _OnboardBody(_Body):
     outcome: Outcome | Literal["deauthorized"]
     requirements: Annotated[list[_Name], Field(min_length=1)] | None = None
@@ -164,6 +170,7 @@ class Controls:
             ("POST", "/refunds/{id}", self.conclude_refund),
             ("POST", "/charges/{id}/dispute", self.dispute),
             ("POST", "/disputes/{id}", self.conclude_dispute),
+            ("POST", "/checkout/sessions/{id}", self.pay_checkout),
             ("POST", "/accounts/{id}/onboard", self.onboard),
             ("POST", "/accounts/{id}/payout", self.pay_out),
             ("POST", "/payouts/{id}", self.conclude_payout),
@@ -269,6 +276,14 @@ class Controls:
             there = tx.on(payouts.account_of(tx, payout))
             payouts.conclude(there, payout, body.outcome, failure_code=body.failure_code)
             return payouts.reconcile(there, payout)
+
+    async def pay_checkout(self, request: Request) -> Any:
+        body = await _parsed(request, _CheckoutBody)
+        if body.card is not None and body.outcome not in {"paid", "declined"}:
+            raise Refusal(400, "card: no card pays later")
+        base_url = str(request.base_url).rstrip("/")
+        with self._sandbox.change(base_url=base_url) as tx:
+            return checkouts.play(tx, request.path_params["id"], body.outcome, card=body.card)
 
     async def pay_out(self, request: Request) -> Any:
         account: str = request.path_params["id"]

@@ -41,6 +41,12 @@ _CARD_DETAILS: Object = {
     },
     "type": "card",
 }
+_BANK_DETAILS: Object = {
+    "type": "us_bank_transfer",
+    "us_bank_transfer": {"reference": None, "reference_status": "pending"},
+}
+_OF_PAYMENTS = {"refund": "payment_refund", "refund_failure": "payment_failure_refund"}
+"""What the balance calls them where it was no card that paid. The reporting category is the same."""
 
 
 def create(tx: Tx, params: Params) -> Object:
@@ -49,7 +55,7 @@ def create(tx: Tx, params: Params) -> Object:
     charge = _charge(tx, params)
     disputed.refuse_refund(tx, charge)
     amount = _amount(params, charge)
-    refund_id = tx.ids.new("re_")
+    refund_id = tx.ids.new("re_" if _is_by_card(charge) else "pyr_")
     booked = _book(tx, "refund", refund_id, charge, -amount)
     outcome = _outcome(tx, charge)
     pending = {"status": "pending", "pending_reason": "processing"}
@@ -63,7 +69,7 @@ def create(tx: Tx, params: Params) -> Object:
             "charge": charge["id"],
             "created": tx.now,
             "currency": charge["currency"],
-            "destination_details": _CARD_DETAILS,
+            "destination_details": _CARD_DETAILS if _is_by_card(charge) else _BANK_DETAILS,
             "metadata": merge_metadata({}, params.get("metadata")),
             "payment_intent": charge["payment_intent"],
             "reason": params.get("reason"),
@@ -199,12 +205,16 @@ def _amount(params: Params, charge: Object) -> int:
 
 def _outcome(tx: Tx, charge: Object) -> RefundOutcome:
     stored = tx.fetch("payment_method", charge["payment_method"], param="payment_method")
-    return payment_methods.card_of(stored).refund
+    return payment_methods.card_of(stored).refund if _is_by_card(charge) else RefundOutcome.PENDS
+
+
+def _is_by_card(charge: Object) -> bool:
+    return bool(charge["payment_method_details"]["type"] == "card")
 
 
 def _book(tx: Tx, kind: str, refund_id: str, charge: Object, amount: int) -> Object:
     movement = balance.Movement(
-        kind=kind,
+        kind=kind if _is_by_card(charge) else _OF_PAYMENTS[kind],
         reporting_category=kind,
         amount=amount,
         currency=charge["currency"],

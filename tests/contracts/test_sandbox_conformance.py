@@ -223,6 +223,41 @@ async def authenticated_payments(stage: Stage) -> None:
     )
 
 
+async def checkouts(stage: Stage) -> None:
+    """Hosted sessions: paid by card, by bank in days, sent back by the bank, given up."""
+    v1 = stage.server.v1
+    ada = await v1.customers.create_async({"email": "ada@example.com"}, stage.key)
+    price: Any = {"currency": "usd", "unit_amount": 2500, "product_data": {"name": "Deposit"}}
+    given: Any = {
+        "mode": "payment",
+        "customer": ada.id,
+        "success_url": f"{RETURN_URL}?session={{CHECKOUT_SESSION_ID}}",
+        "cancel_url": RETURN_URL,
+        "line_items": [{"quantity": 1, "price_data": price}],
+        "payment_intent_data": {"metadata": {"deposit_id": "d_1"}, "setup_future_usage": "off_session"},
+        "client_reference_id": "d_1",
+    }
+    sessions = [await v1.checkout.sessions.create_async(given, stage.key) for _ in range(5)]
+    paid, arriving, sent_back, given_up, forgotten = [session.id for session in sessions]
+    await stage.controls.pay_checkout(paid, card="pm_card_authenticationRequired")
+    await stage.controls.pay_checkout(arriving, "paid_later")
+    await stage.controls.pay_checkout(sent_back, "paid_later")
+    await stage.controls.pay_checkout(sent_back, "paid_later_failed")
+    for declined in (given_up, forgotten):
+        await stage.controls.pay_checkout(declined, "declined")
+    await v1.checkout.sessions.expire_async(given_up, None, stage.key)
+    related = ["customer", "payment_intent.latest_charge", "payment_intent.payment_method"]
+    await v1.checkout.sessions.retrieve_async(arriving, {"expand": related})
+    await stage.controls.control("/clock", {"advance_seconds": 5 * 86_400})
+    whole: Any = {"customer": ada.id, "expand": ["data.payment_intent.latest_charge.balance_transaction"]}
+    for session in (await v1.checkout.sessions.list_async(whole)).data:
+        assert session.status != "open"
+    debited: Any = await v1.checkout.sessions.retrieve_async(arriving)
+    back = await v1.refunds.create_async({"payment_intent": debited.payment_intent}, stage.key)
+    await stage.controls.control(f"/refunds/{back.id}", {"outcome": "failed"})
+    await v1.refunds.retrieve_async(back.id, {"expand": ["failure_balance_transaction"]})
+
+
 async def setups(stage: Stage) -> None:
     """A card is saved without paying: by server and browser, challenged, declined, canceled."""
     v1 = stage.server.v1
@@ -518,6 +553,7 @@ SCENES: list[Callable[[Stage], Coroutine[Any, Any, None]]] = [
     payment_by_browser,
     declined_payments,
     authenticated_payments,
+    checkouts,
     setups,
     every_other_card,
     events,

@@ -132,6 +132,17 @@ class StripeSide:
             "POST", f"/v1/payment_intents/{intent_id}/confirm", {"payment_method": card}, key=None
         )
 
+    async def pay_checkout(
+        self, session_id: str, outcome: str = "paid", card: str | None = None
+    ) -> dict[str, Any]:
+        """Do at the hosted page what its payer would, or later their bank. The session after it.
+
+        `outcome`: paid, declined, paid_later (by bank), then paid_later_succeeded or paid_later_failed.
+        """
+        body = {"outcome": outcome} | ({} if card is None else {"card": card})
+        session: dict[str, Any] = await self.control(f"/checkout/sessions/{session_id}", body)
+        return session
+
     async def request(
         self, method: str, path: str, data: Mapping[str, str] | None = None, *, key: str | None = "test"
     ) -> dict[str, Any]:
