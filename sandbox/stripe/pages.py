@@ -42,7 +42,7 @@ CARDS_TO_PAY = (
     ("pm_card_chargeDeclined", "Declined"),
     ("pm_card_chargeDeclinedInsufficientFunds", "Insufficient funds"),
     ("pm_card_chargeDeclinedExpiredCard", "Expired"),
-    ("pm_card_createDispute", "Pay, dispute later"),
+    ("pm_card_createDispute", "Pay, then dispute it"),
 )
 _TO_SAVE = (
     ("pm_card_visa", "Save"),

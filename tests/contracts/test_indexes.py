@@ -38,9 +38,10 @@ from domain.ledger import (
 )
 from domain.methods import PaymentMethod
 from domain.onboarding import ConnectAccount, ConnectAccountStatus
+from domain.sending import Hindrance
 from domain.treasury import reading
 from domain.withdrawals import Withdrawal, WithdrawalStatus, reads, waking
-from domain.withdrawals.documents import BankPayout, Hindrance, SentTransfer
+from domain.withdrawals.documents import BankPayout, SentTransfer
 from server.runtime import DOCUMENTS
 from tests.house import House
 from tests.house.treasury import cards_settle

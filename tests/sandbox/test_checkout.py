@@ -136,6 +136,8 @@ async def test_money_from_a_bank_is_a_payment(sandbox: Running) -> None:
     assert (paid.type, paid.reporting_category, paid.amount, paid.fee) == ("payment", "charge", 25_00, 20)
     assert (back.type, back.reporting_category, back.net) == ("payment_refund", "refund", -5_00)
     assert [str(one.source)[:3] for one in (back, paid)] == ["pyr", "py_"]
+    disputed = await sandbox.http.post(f"/_sandbox/charges/{paid.source}/dispute", json={})
+    assert disputed.status_code == 400, "disputes of debits are not played"
 
 
 async def test_time_closes_only_what_is_open(sandbox: Running) -> None:
