@@ -111,4 +111,9 @@ class Refund(Sending[RefundStatus]):
                 name="sent",
                 partialFilterExpression={"sent.id": {"$gt": ""}},
             ),
+            IndexModel(
+                [("hindrance", ASCENDING)],
+                name="hindrance",
+                partialFilterExpression={"hindrance": {"$gt": ""}},
+            ),
         ]
