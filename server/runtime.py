@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from domain import (
+    adjustments,
     auditlog,
     customers,
     deposits,
@@ -42,6 +43,7 @@ DOCUMENTS: Final = (
     *escrow.DOCUMENTS,
     *onboarding.DOCUMENTS,
     *withdrawals.DOCUMENTS,
+    *adjustments.DOCUMENTS,
     *treasury.DOCUMENTS,
 )
 # What subscriptions watch.

@@ -4,9 +4,11 @@ from domain.ledger.accounts import Account, Part, Platform
 from domain.ledger.balances import cut_snapshot, platform_balances
 from domain.ledger.books import (
     Entry,
+    Freeze,
     FreezeCause,
     Kind,
     LedgerBug,
+    Line,
     PlatformKind,
     Posting,
     WalletState,
@@ -24,7 +26,7 @@ from domain.ledger.documents import (
     Wallet,
 )
 from domain.ledger.freezes import freeze, guard_send, unfreeze
-from domain.ledger.post import AlreadyPosted, NewEntry, Posted, open_wallet, post
+from domain.ledger.post import AlreadyPosted, NewEntry, Posted, foresee, open_wallet, post
 from domain.ledger.reads import (
     entries_of,
     find_wallets,
@@ -51,11 +53,13 @@ __all__ = [
     "CheckpointUnsound",
     "Entry",
     "EntryRecord",
+    "Freeze",
     "FreezeCause",
     "FreezeChange",
     "FreezeRecord",
     "Kind",
     "LedgerBug",
+    "Line",
     "LineId",
     "NewEntry",
     "Part",
@@ -74,6 +78,7 @@ __all__ = [
     "cut_snapshot",
     "entries_of",
     "find_wallets",
+    "foresee",
     "freeze",
     "freeze_changes",
     "freeze_wallet",
