@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from domain import ledger
+from domain import auditlog, ledger
+from domain.auditlog import Act
 from domain.deposits import reads, receipts
 from domain.deposits.documents import Deposit, Receipt, Resolution, ReviewOutcome
 from domain.gateway import Attempt, KeySpent, Refund, Refused, StripeTrouble, ask
@@ -113,6 +114,8 @@ async def _decide(runtime: Runtime, admin: str, command: ResolveDeposit) -> Depo
         busy = deposit.refund_under_way is not None
         if busy or receipt is None or receipt.resolution is not None:
             return _decided_before(deposit, receipt, command.outcome)
+        act = Act.DEPOSIT_RESOLVED
+        await auditlog.record(tx, act, by=admin, subject=deposit.id, person=deposit.owner, reason=reason)
         if wallet is not None:
             return await receipts.credit(tx, deposit, receipt, resolution, wallet.id)
         changes = {

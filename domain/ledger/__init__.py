@@ -6,9 +6,11 @@ from domain.ledger.agreeing import booked, expect_entry
 from domain.ledger.balances import cut_snapshot, platform_balances
 from domain.ledger.books import (
     Entry,
+    Freeze,
     FreezeCause,
     Kind,
     LedgerBug,
+    Line,
     PlatformKind,
     Posting,
     WalletState,
@@ -26,7 +28,7 @@ from domain.ledger.documents import (
     Wallet,
 )
 from domain.ledger.freezes import freeze, guard_send, unfreeze
-from domain.ledger.post import AlreadyPosted, NewEntry, Posted, open_wallet, post
+from domain.ledger.post import AlreadyPosted, NewEntry, Posted, foresee, open_wallet, post
 from domain.ledger.reads import (
     entries_of,
     find_wallets,
@@ -54,11 +56,13 @@ __all__ = [
     "CheckpointUnsound",
     "Entry",
     "EntryRecord",
+    "Freeze",
     "FreezeCause",
     "FreezeChange",
     "FreezeRecord",
     "Kind",
     "LedgerBug",
+    "Line",
     "LineId",
     "NewEntry",
     "Part",
@@ -79,6 +83,7 @@ __all__ = [
     "entries_of",
     "expect_entry",
     "find_wallets",
+    "foresee",
     "freeze",
     "freeze_changes",
     "freeze_wallet",

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from domain import auditlog
+from domain.auditlog import Act
 from domain.kernel.database import Tx
 from domain.kernel.errors import Forbidden, InvalidInput, InvalidState, NotFound
 from domain.ledger import reads
@@ -31,7 +33,9 @@ async def freeze_wallet(runtime: Runtime, admin: str, decision: WalletDecision) 
 
     async def work(tx: Tx) -> Wallet:
         wallet = await _get(tx, decision.wallet_id)
-        await freeze(tx, wallet.id, cause=FreezeCause.ADMIN, operation=None, by=admin, reason=reason)
+        cause = FreezeCause.ADMIN
+        if await freeze(tx, wallet.id, cause=cause, operation=None, by=admin, reason=reason):
+            await _record(tx, Act.WALLET_FROZEN, admin, wallet, reason)
         return await _get(tx, wallet.id)
 
     return await runtime.database.transact(work)
@@ -50,7 +54,12 @@ async def unfreeze_wallet(tx: Tx, admin: str, decision: WalletDecision) -> Walle
     cause = FreezeCause.ADMIN
     if not await unfreeze(tx, wallet.id, cause=cause, operation=None, by=admin, reason=reason):
         raise InvalidState("This wallet is not frozen by an administrator.", path=["walletId"])
+    await _record(tx, Act.WALLET_UNFROZEN, admin, wallet, reason)
     return await _get(tx, wallet.id)
+
+
+async def _record(tx: Tx, act: Act, admin: str, wallet: Wallet, reason: str) -> None:
+    await auditlog.record(tx, act, by=admin, subject=wallet.id, person=wallet.owner, reason=reason)
 
 
 def _reason(decision: WalletDecision) -> str:
