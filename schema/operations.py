@@ -9,10 +9,11 @@ from resolvers.operations import AnyOperation, prefix_of
 from schema.adjustments import Adjustment
 from schema.deposits import Deposit
 from schema.escrow import Escrow
+from schema.refunds import Refund
 from schema.shared import CurrencyCode, DateTime, MinorUnits
 from schema.withdrawals import Withdrawal
 
-SHAPES: Final = {"adj": Adjustment, "dep": Deposit, "esc": Escrow, "wdr": Withdrawal}
+SHAPES: Final = {"adj": Adjustment, "dep": Deposit, "esc": Escrow, "rfd": Refund, "wdr": Withdrawal}
 
 
 def shown(operation: AnyOperation) -> Any:

@@ -15,6 +15,7 @@ from domain import (
     ledger,
     methods,
     onboarding,
+    refunds,
     treasury,
     withdrawals,
 )
@@ -44,6 +45,7 @@ DOCUMENTS: Final = (
     *onboarding.DOCUMENTS,
     *withdrawals.DOCUMENTS,
     *adjustments.DOCUMENTS,
+    *refunds.DOCUMENTS,
     *treasury.DOCUMENTS,
 )
 # What subscriptions watch.

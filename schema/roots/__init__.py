@@ -22,6 +22,7 @@ from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubsc
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
+from schema.roots.refunds import RefundMutations, RefundQueries
 from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscriptions
 from schema.roots.withdrawals import WithdrawalMutations, WithdrawalQueries, WithdrawalSubscriptions
 from schema.shared import ERROR_TYPES, SCALARS, Info, Node, Operation
@@ -36,6 +37,7 @@ class Query(
     EscrowQueries,
     ConnectQueries,
     WithdrawalQueries,
+    RefundQueries,
     MethodQueries,
     AdjustmentQueries,
     AuditLogQueries,
@@ -61,6 +63,7 @@ class Mutation(
     EscrowMutations,
     ConnectMutations,
     WithdrawalMutations,
+    RefundMutations,
     MethodMutations,
     AdjustmentMutations,
 ):

@@ -28,7 +28,7 @@ DEBT = Freeze(FreezeCause.DEBT, "dsp_1", "dsp_1", NOW, "it owes money.")
 
 
 def wallet(available: int) -> Wallet:
-    return Wallet.model_construct(
+    owned: Wallet = Wallet.model_construct(
         id=WALLET,
         owner="usr_ada",
         currency="USD",
@@ -39,12 +39,13 @@ def wallet(available: int) -> Wallet:
         last_at=NOW,
         created_at=NOW,
     )
+    return owned
 
 
 def adjustment(
     amount: int, kind: AdjustmentKind = CORRECTION, status: AdjustmentStatus = S.AWAITING_CONFIRMATION
 ) -> Adjustment:
-    return Adjustment.model_construct(
+    asked: Adjustment = Adjustment.model_construct(
         id=new_id("adj"),
         owner="usr_ada",
         wallet=WALLET,
@@ -59,6 +60,7 @@ def adjustment(
         created_at=NOW,
         updated_at=NOW,
     )
+    return asked
 
 
 def test_these_arrows_are_drawn_and_no_others() -> None:
