@@ -117,9 +117,10 @@ async def cancel(runtime: Runtime, asker: Asker, refund_id: str, *, reason: str 
             return refund
         if refund.status not in CANCELABLE:
             raise InvalidState("It is on its way, or over: it cannot be canceled any more.", path=["id"])
-        if actor is Actor.ADMIN:
+        admin = asker.id if actor is Actor.ADMIN else None
+        if admin is not None:
             await _audit(tx, Act.REFUND_CANCELED, asker, refund, reason)
-        return await facts.give_back(tx, refund, S.CANCELED, actor=actor, reason=reason)
+        return await facts.give_back(tx, refund, S.CANCELED, actor=actor, by=admin, reason=reason)
 
     return await runtime.database.transact(work)
 
@@ -183,6 +184,7 @@ async def _new(
     reason: str | None,
 ) -> Refund:
     fields: dict[str, Any] = {"created_at": tx.now, "updated_at": tx.now, "next_attempt_at": tx.now}
+    admin = asker.id if actor is Actor.ADMIN else None
     return Refund(
         id=new_id("rfd", at=tx.now),
         owner=deposit.owner,
@@ -194,7 +196,7 @@ async def _new(
         origin=RefundOrigin.PRODUCT,
         asked_by=asker.id,
         status=S.PENDING,
-        history=[StatusChange(status=S.PENDING, at=tx.now, actor=actor, reason=reason)],
+        history=[StatusChange(status=S.PENDING, at=tx.now, actor=actor, by=admin, reason=reason)],
         idempotency=key,
         **fields,
     )
