@@ -5,7 +5,7 @@ race are counted and checked one after the other.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from domain import auditlog, ledger, withdrawals
 from domain.adjustments import postings, reads
@@ -16,11 +16,11 @@ from domain.kernel.database import Tx
 from domain.kernel.errors import Forbidden, InsufficientFunds, InvalidInput, InvalidState, NotFound
 from domain.kernel.ids import new_id
 from domain.kernel.operations import Actor, IdempotencyKey, StatusChange, first_with, move
+from domain.kernel.reasons import checked_reason, needed_reason
 from domain.ledger import Wallet
 from domain.runtime import Policy, Runtime
 
 S = AdjustmentStatus
-REASON_CHARACTERS_MAX: Final = 500
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ async def adjust(runtime: Runtime, admin: str, command: AdjustWallet) -> Adjuste
 
     Raises InvalidInput, IdempotencyKeyReused, NotFound, Forbidden (one's own wallet), InsufficientFunds.
     """
-    reason = _needed(command.reason)
+    reason = needed_reason(command.reason)
     if command.amount == 0:
         raise InvalidInput("An adjustment of zero changes nothing.", path=["amount"])
     key = IdempotencyKey.of(
@@ -98,7 +98,7 @@ async def confirm(
     Raises InvalidInput, NotFound, Forbidden (one's own wallet or request), InvalidState (it does not wait,
     or more would be written off than is owed by now), InsufficientFunds (by now).
     """
-    said = _checked_reason(reason)
+    said = checked_reason(reason)
 
     async def work(tx: Tx) -> Adjustment:
         adjustment, wallet = await _others(tx, admin, adjustment_id)
@@ -129,7 +129,7 @@ async def reject(runtime: Runtime, admin: str, adjustment_id: str, *, reason: st
 
     Raises InvalidInput, NotFound, Forbidden (one's own wallet), InvalidState.
     """
-    said = _needed(reason)
+    said = needed_reason(reason)
 
     async def work(tx: Tx) -> Adjustment:
         adjustment, _ = await _others(tx, admin, adjustment_id)
@@ -220,19 +220,3 @@ def _require_waiting(adjustment: Adjustment) -> None:
     if adjustment.status is not S.AWAITING_CONFIRMATION:
         words = "was rejected" if adjustment.status is S.REJECTED else "is posted"
         raise InvalidState(f"This adjustment {words}: nothing is to be decided any more.", path=["id"])
-
-
-def _needed(reason: str) -> str:
-    """Stripped. Raises InvalidInput."""
-    said = _checked_reason(reason)
-    if said is None:
-        raise InvalidInput("Say why: the history keeps it.", path=["reason"])
-    return said
-
-
-def _checked_reason(reason: str | None) -> str | None:
-    """Stripped; None for none. Raises InvalidInput."""
-    reason = (reason or "").strip()
-    if len(reason) > REASON_CHARACTERS_MAX:
-        raise InvalidInput(f"A reason has at most {REASON_CHARACTERS_MAX} characters.", path=["reason"])
-    return reason or None

@@ -13,12 +13,13 @@ from domain.escrow import reads
 from domain.escrow.documents import Escrow, EscrowMove
 from domain.escrow.fees import MoveKind
 from domain.escrow.moves import Payment, pay
-from domain.escrow.parties import Asker, checked_reason, require
+from domain.escrow.parties import Asker, require
 from domain.escrow.service import Answered
 from domain.escrow.states import EscrowStatus
 from domain.kernel.database import Tx
 from domain.kernel.errors import InvalidInput, InvalidState, WalletFrozen
 from domain.kernel.operations import Actor, IdempotencyKey, first_with
+from domain.kernel.reasons import checked_reason, needed_reason
 from domain.runtime import Runtime
 
 # Whoever reads an escrow reads its moves with it.
@@ -123,7 +124,7 @@ async def resolve(runtime: Runtime, asker: Asker, command: ResolveEscrow) -> Ans
     """
     key = _key(asker, "resolveEscrow", command.idempotency_key, command.fields())
     require(await reads.find(command.escrow_id), asker, Actor.ADMIN)
-    reason = checked_reason(command.reason, needed=True)
+    reason = needed_reason(command.reason)
 
     async def work(tx: Tx, escrow: Escrow) -> Escrow:
         if escrow.status is not EscrowStatus.DISPUTED:

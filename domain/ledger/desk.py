@@ -1,19 +1,17 @@
 """What an administrator decides about a wallet: whether money may leave it."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from domain import auditlog
 from domain.auditlog import Act
 from domain.kernel.database import Tx
-from domain.kernel.errors import Forbidden, InvalidInput, InvalidState, NotFound
+from domain.kernel.errors import Forbidden, InvalidState, NotFound
+from domain.kernel.reasons import needed_reason
 from domain.ledger import reads
 from domain.ledger.books import FreezeCause
 from domain.ledger.documents import Wallet
 from domain.ledger.freezes import freeze, unfreeze
 from domain.runtime import Runtime
-
-REASON_CHARACTERS_MAX: Final = 500
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ async def freeze_wallet(runtime: Runtime, admin: str, decision: WalletDecision) 
 
     Raises InvalidInput, NotFound.
     """
-    reason = _reason(decision)
+    reason = needed_reason(decision.reason)
 
     async def work(tx: Tx) -> Wallet:
         wallet = await _get(tx, decision.wallet_id)
@@ -47,7 +45,7 @@ async def unfreeze_wallet(tx: Tx, admin: str, decision: WalletDecision) -> Walle
     What waited for it is its callers', in the same transaction.
     Raises InvalidInput, NotFound, Forbidden (one's own wallet), InvalidState (no administrator froze it).
     """
-    reason = _reason(decision)
+    reason = needed_reason(decision.reason)
     wallet = await _get(tx, decision.wallet_id)
     if wallet.owner == admin:
         raise Forbidden("Nobody unfreezes a wallet of their own.")
@@ -60,13 +58,6 @@ async def unfreeze_wallet(tx: Tx, admin: str, decision: WalletDecision) -> Walle
 
 async def _record(tx: Tx, act: Act, admin: str, wallet: Wallet, reason: str) -> None:
     await auditlog.record(tx, act, by=admin, subject=wallet.id, person=wallet.owner, reason=reason)
-
-
-def _reason(decision: WalletDecision) -> str:
-    reason = decision.reason.strip()
-    if not 1 <= len(reason) <= REASON_CHARACTERS_MAX:
-        raise InvalidInput(f"A reason has 1 to {REASON_CHARACTERS_MAX} characters.", path=["reason"])
-    return reason
 
 
 async def _get(tx: Tx, wallet_id: str) -> Wallet:

@@ -10,11 +10,12 @@ from domain.gateway import Refused, StripeTrouble, Transfer
 from domain.kernel.database import Tx
 from domain.kernel.errors import Forbidden, InvalidInput, InvalidState, NotFound, PaymentProviderUnavailable
 from domain.kernel.operations import Actor, Failure, move
+from domain.kernel.reasons import checked_reason, needed_reason
 from domain.runtime import Runtime
 from domain.sending import prove_not_sent
 from domain.withdrawals import facts, reads, sending
 from domain.withdrawals.documents import Approval, Withdrawal, WithdrawalStatus
-from domain.withdrawals.service import checked_reason, ring
+from domain.withdrawals.service import ring
 
 S = WithdrawalStatus
 _NOT_SENT: Final = Failure(
@@ -69,9 +70,7 @@ async def resolve(runtime: Runtime, admin: str, command: ResolveWithdrawal) -> W
     still be made; it was found at Stripe), InvalidInput (no transfer, or not this withdrawal's),
     PaymentProviderUnavailable.
     """
-    if not command.reason.strip():
-        raise InvalidInput("Say why: the history keeps it.", path=["reason"])
-    checked_reason(command.reason)
+    needed_reason(command.reason)
     withdrawal = await _others(admin, command.withdrawal_id)
     try:
         if command.outcome is WithdrawalOutcome.SENT:

@@ -9,7 +9,7 @@ import pytest
 from domain.kernel.clock import iso
 from tests.features import test_freezes as freezes
 from tests.features import test_review as review
-from tests.house import House, Person
+from tests.house import House, Person, refunds
 from tests.house.adjustments import adjust, confirm, reject, waiting, wallet_id
 from tests.house.withdrawals import in_review, transfer_by_hand
 
@@ -137,6 +137,23 @@ async def test_a_withdrawals_approval_rejection_and_resolution(house: House, edi
     for withdrawal, status in ends.items():
         told = (await edith.data(query, {"id": withdrawal}))["withdrawal"]["history"]
         assert {"status": status, "by": {"id": edith.id}} in told
+
+
+async def test_a_refunds_request_and_cancellation(house: House, ada: Person, edith: Person) -> None:
+    deposit = await refunds.paid(house, ada, 25_00)
+    async with house.worker_away():
+        for _ in range(2):
+            payload = await refunds.refund_deposit(edith, deposit, 5_00, key="1", reason="late")
+            await refunds.ask_of_refund(edith, "cancelRefund", id=payload["refund"]["id"], reason="in time")
+    refund = payload["refund"]["id"]
+    assert await said(edith, edith, ada) == [
+        ("REFUND_REQUESTED", refund, "late"),
+        ("REFUND_CANCELED", refund, "in time"),
+    ]
+    query = "query ($id: ID!) { refund(id: $id) { history { status by { id } } } }"
+    assert (await edith.data(query, {"id": refund}))["refund"]["history"] == [
+        {"status": status, "by": {"id": edith.id}} for status in ("PENDING", "CANCELED")
+    ]
 
 
 async def test_adjustments(house: House, ada: Person, edith: Person) -> None:
