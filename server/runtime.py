@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from domain import (
+    adjustments,
     auditlog,
     customers,
     deposits,
@@ -14,6 +15,7 @@ from domain import (
     ledger,
     methods,
     onboarding,
+    refunds,
     treasury,
     withdrawals,
 )
@@ -42,6 +44,8 @@ DOCUMENTS: Final = (
     *escrow.DOCUMENTS,
     *onboarding.DOCUMENTS,
     *withdrawals.DOCUMENTS,
+    *refunds.DOCUMENTS,
+    *adjustments.DOCUMENTS,
     *treasury.DOCUMENTS,
 )
 # What subscriptions watch.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import balance, intents, payment_methods
+from . import balance, disputes, intents, payment_methods
 from .cards import Authentication, Decline
 from .lists import page
 from .objects import Object, shaped
@@ -61,6 +61,8 @@ def make(
     tx.emit("charge.succeeded" if paid else "charge.failed", body)
     if paid:
         plan_settlement(tx, body, at_once=card.bypasses_pending)
+        if card.complaint is not None:
+            disputes.complain(tx, body, card.complaint)
     return body
 
 

@@ -8,7 +8,6 @@ from starlette.routing import Route
 
 from . import checkouts, external_accounts, intents
 from .bank_debits import METHOD
-from .cards import spaced
 from .charges import STATEMENT_DESCRIPTOR
 from .checkout_sessions import PATH
 from .currencies import displayed
@@ -29,22 +28,14 @@ from .markup import (
     subheading,
 )
 from .objects import Object
+from .pages import CARDS_TO_PAY, base_url, card_choices
 from .sandbox import Sandbox
 from .store import Stored
 from .transaction import Cause, Tx
 
-_CARDS = (
-    ("pm_card_visa", "Pay"),
-    ("pm_card_authenticationRequired", "Pay with 3-D Secure"),
-    ("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "3-D Secure, no funds"),
-    ("pm_card_chargeDeclined", "Declined"),
-    ("pm_card_chargeDeclinedInsufficientFunds", "Insufficient funds"),
-    ("pm_card_chargeDeclinedExpiredCard", "Expired"),
-    ("pm_card_createDispute", "Pay, dispute later"),
-)
 _BANKS = (
-    Choice("000123456789", "Pay later by bank", "arrives in days"),
-    Choice("000222222227", "Pay later by bank", "sent back in days"),
+    Choice("000123456789", "Pay later, in days", "000123456789"),
+    Choice("000222222227", "Sent back, in days", "000222222227"),
 )
 _ANSWERS = (Choice("pays", "The bank pays now"), Choice("refuses", "The bank sends it back now"))
 _PLACEHOLDER = "{CHECKOUT_SESSION_ID}"
@@ -69,8 +60,7 @@ class CheckoutPages:
         if request.method == "GET":
             return self._shown(stored)
         cause = Cause(self._sandbox.ids.new("req_"), idempotency_key=None)
-        base_url = str(request.base_url).rstrip("/")
-        with self._sandbox.change(cause=cause, base_url=base_url) as tx:
+        with self._sandbox.change(cause=cause, base_url=base_url(request)) as tx:
             try:
                 asked = _obey(tx, stored.body, form)
             except AttemptFailed:
@@ -135,7 +125,8 @@ def _page(stored: Stored, intent: Object | None, *, problem: str | None, status:
         case _:
             parts += _form(session, intent, problem)
     if session["cancel_url"] is not None and session["status"] != "complete":
-        parts.append(link(session["cancel_url"], "Cancel, and go back"))
+        is_open = session["status"] == "open"
+        parts.append(link(session["cancel_url"], "Cancel, and go back" if is_open else "Go back"))
     return page("Checkout", *parts, footer(f"{session['id']} · {session['status']}"), status=status)
 
 
@@ -145,7 +136,7 @@ def _form(session: Object, intent: Object | None, problem: str | None) -> list[s
     waiting = intent and intents.challenge_url(intent)
     parts = [bad_news(failure)] if failure else []
     parts += [link(waiting, "Your bank waits for your answer")] if waiting else []
-    parts.append(buttons("card", [Choice(name, label, spaced(name)) for name, label in _CARDS]))
+    parts.append(buttons("card", card_choices(CARDS_TO_PAY)))
     if METHOD in session["payment_method_types"]:
         parts += [subheading("US bank account"), buttons("bank", _BANKS)]
     return parts
@@ -165,8 +156,8 @@ def _complete(session: Object, intent: Object | None) -> list[str]:
 
 
 def _line(item: Object) -> str:
-    quantity: int = item["quantity"]
-    return str(item["name"]) if quantity == 1 else f"{quantity} × {item['name']}"
+    name = " · ".join(filter(None, (item["name"], item["description"])))
+    return name if item["quantity"] == 1 else f"{item['quantity']} × {name}"
 
 
 def _price(item: Object) -> str:

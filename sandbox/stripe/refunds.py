@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import balance, payment_methods
+from . import balance, disputed, payment_methods
 from .cards import RefundOutcome
 from .currencies import check_step, displayed
 from .errors import StripeError, bad_parameter, invalid, unsupported
@@ -53,6 +53,7 @@ def create(tx: Tx, params: Params) -> Object:
     """The balance may go below zero by it, as Stripe's does."""
     only(params, "amount", "charge", "metadata", "payment_intent", "reason")
     charge = _charge(tx, params)
+    disputed.refuse_refund(tx, charge)
     amount = _amount(params, charge)
     refund_id = tx.ids.new("re_" if _is_by_card(charge) else "pyr_")
     booked = _book(tx, "refund", refund_id, charge, -amount)
@@ -126,6 +127,18 @@ def conclude(tx: Tx, refund_id: str, status: str, *, failure_reason: str = "unkn
     if status == "failed":
         tx.emit("refund.failed", after)
     return after
+
+
+def fail_unfinished(tx: Tx, charge_id: str, *, failure_reason: str) -> None:
+    """Those of a charge that no bank has taken yet."""
+    unfinished = tx.store.all_objects(
+        "refund",
+        where="json_extract(body, '$.charge') = ? "
+        "AND json_extract(body, '$.status') IN ('pending', 'requires_action')",
+        values=(charge_id,),
+    )
+    for stored in unfinished:
+        conclude(tx, stored.body["id"], "failed", failure_reason=failure_reason)
 
 
 def arrive(tx: Tx, refund_id: str) -> None:
@@ -213,7 +226,9 @@ def _book(tx: Tx, kind: str, refund_id: str, charge: Object, amount: int) -> Obj
 
 def _refunded_by(tx: Tx, charge: Object, amount: int) -> Object:
     refunded = charge["amount_refunded"] + amount
-    return tx.save(charge | {"amount_refunded": refunded, "refunded": refunded == charge["amount"]})
+    after = tx.save(charge | {"amount_refunded": refunded, "refunded": refunded == charge["amount"]})
+    disputed.show_refunds(tx, after)
+    return after
 
 
 def _save_and_announce(tx: Tx, before: Object, after: Object) -> Object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import balance, challenges, charges, checkouts, onboarding, payouts, refunds
+from . import balance, challenges, charges, checkouts, disputes, onboarding, payouts, refunds
 from .transaction import Tx
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ _PLAY: dict[str, Callable[[Tx, str], object]] = {
     "payout_reconciled": payouts.reconcile,
     "refund_arrives": refunds.arrive,
     "refund_bounces": refunds.bounce,
+    "evidence_weighed": disputes.weigh,
+    "dispute_falls_due": disputes.fall_due,
+    "inquiry_lapses": disputes.lapse,
     "requirements_fall_due": onboarding.fall_due,
 }
 

@@ -15,11 +15,14 @@ from schema.identity import User
 from schema.methods import PaymentMethod
 from schema.nodes import find_node
 from schema.operations import SHAPES, shown
+from schema.roots.adjustments import AdjustmentMutations, AdjustmentQueries
+from schema.roots.auditlog import AuditLogQueries
 from schema.roots.connect import ConnectMutations, ConnectQueries, ConnectSubscriptions
 from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubscriptions
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
+from schema.roots.refunds import RefundMutations, RefundQueries
 from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscriptions
 from schema.roots.withdrawals import WithdrawalMutations, WithdrawalQueries, WithdrawalSubscriptions
 from schema.shared import ERROR_TYPES, SCALARS, Info, Node, Operation
@@ -34,7 +37,10 @@ class Query(
     EscrowQueries,
     ConnectQueries,
     WithdrawalQueries,
+    RefundQueries,
     MethodQueries,
+    AdjustmentQueries,
+    AuditLogQueries,
 ):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
@@ -57,7 +63,9 @@ class Mutation(
     EscrowMutations,
     ConnectMutations,
     WithdrawalMutations,
+    RefundMutations,
     MethodMutations,
+    AdjustmentMutations,
 ):
     pass
 

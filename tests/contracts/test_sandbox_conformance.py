@@ -38,9 +38,6 @@ OTHER_CARDS = [
     "pm_card_mastercard",
     "pm_card_pendingRefund",
     "pm_card_refundFail",
-    "pm_card_createDispute",
-    "pm_card_createDisputeProductNotReceived",
-    "pm_card_createDisputeInquiry",
 ]
 FAULTS = [
     "rate_limit_429",
@@ -327,6 +324,38 @@ async def refunds(stage: Stage) -> None:
     await v1.refunds.list_async({"limit": 100})
 
 
+async def disputes(stage: Stage) -> None:
+    """Taken back by the bank, argued about, won, lost and given up; asked about, and taken back after all."""
+    v1 = stage.server.v1
+    paid = await stage.paid_intent("pm_card_createDispute", expand=["latest_charge", "payment_method"])
+    [dispute] = (await v1.disputes.list_async({"payment_intent": paid.id, "limit": 1})).data
+    described: Any = {"evidence": {"product_description": "Gardening"}, "submit": False}
+    await v1.disputes.update_async(dispute.id, described | {"metadata": {"dispute_id": "1"}}, stage.key)
+    winning: Any = {"evidence": {"uncategorized_text": "winning_evidence"}, "expand": ["charge"]}
+    await v1.disputes.update_async(dispute.id, winning, stage.key)
+    await stage.controls.control("/clock", {"advance_seconds": 5})
+    related = ["charge.payment_intent", "payment_intent", "balance_transactions.source"]
+    await v1.disputes.retrieve_async(dispute.id, {"expand": related})
+    await v1.balance_transactions.list_async({"source": dispute.id, "expand": ["data.source.charge"]})
+    other = await stage.paid_intent("pm_card_createDisputeProductNotReceived")
+    [accepted] = (await v1.disputes.list_async({"charge": str(other.latest_charge)})).data
+    await v1.disputes.close_async(accepted.id, None, stage.key)
+    for outcome in ("needs_response", "warning_closed", "prevented"):
+        asked = await stage.paid_intent("pm_card_createDisputeInquiry")
+        [inquiry] = (await v1.disputes.list_async({"payment_intent": asked.id})).data
+        await stage.controls.conclude_dispute(inquiry.id, "under_review")
+        await v1.refunds.create_async({"payment_intent": asked.id, "amount": 100}, stage.key)
+        await stage.controls.conclude_dispute(inquiry.id, outcome)
+    late = await stage.paid_intent("pm_card_mastercard")
+    part = await stage.controls.dispute(late.id, reason="unrecognized", amount=100)
+    await stage.controls.conclude_dispute(part["id"], "won", amount=50, fee_returned=False)
+    recent: Any = {
+        "created": {"gte": dispute.created},
+        "expand": ["data.charge", "data.balance_transactions"],
+    }
+    await v1.disputes.list_async(recent)
+
+
 async def money(stage: Stage) -> None:
     """Charges and the balance, before and after the money is available."""
     v1 = stage.server.v1
@@ -497,6 +526,9 @@ async def refusals(stage: Stage) -> None:
     await stage.refused("post", f"{intents}/{paid.id}/confirm", 400)
     await stage.refused("post", "/v1/refunds", 400, payment_intent=paid.id, amount=99_999)
     await stage.refused("post", "/v1/refunds", 400, amount=100)
+    disputed = await stage.paid_intent("pm_card_createDispute")
+    await stage.refused("post", "/v1/refunds", 400, payment_intent=disputed.id)
+    await stage.refused("post", "/v1/disputes/du_unknown", 404, submit=True)
     await stage.refused("get", f"{intents}/pi_unknown", 404)
     await stage.refused("get", "/v1/unknown", 404)
     await stage.refused("get", "/v1/events", 400, limit=101)
@@ -526,6 +558,7 @@ SCENES: list[Callable[[Stage], Coroutine[Any, Any, None]]] = [
     every_other_card,
     events,
     refunds,
+    disputes,
     money,
     accounts,
     transfers,

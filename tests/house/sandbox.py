@@ -172,6 +172,22 @@ class StripeSide:
     async def redeliver_last(self, times: int = 1) -> None:
         await self.control("/events/redeliver_last", {"times": times})
 
+    async def dispute(self, payment: str, **options: Any) -> dict[str, Any]:
+        """The cardholder's bank takes a payment back: Stripe's dispute. `payment`: a charge or its intent.
+
+        Options: `reason`, `amount` (all that is not in dispute by default), `inquiry` (it only asks).
+        """
+        dispute: dict[str, Any] = await self.control(f"/charges/{payment}/dispute", options)
+        return dispute
+
+    async def conclude_dispute(self, dispute: str, outcome: str, **options: Any) -> dict[str, Any]:
+        """`under_review`, `won`, `lost`, `needs_response` (of an inquiry), `warning_closed`, `prevented`.
+
+        Of one that is won: `amount` (less than was taken), `fee_returned`.
+        """
+        after: dict[str, Any] = await self.control(f"/disputes/{dispute}", {"outcome": outcome, **options})
+        return after
+
     async def state(self) -> dict[str, Any]:
         state: dict[str, Any] = await self.control("/state", method="GET")
         return state

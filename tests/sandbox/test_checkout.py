@@ -136,6 +136,8 @@ async def test_money_from_a_bank_is_a_payment(sandbox: Running) -> None:
     assert (paid.type, paid.reporting_category, paid.amount, paid.fee) == ("payment", "charge", 25_00, 20)
     assert (back.type, back.reporting_category, back.net) == ("payment_refund", "refund", -5_00)
     assert [str(one.source)[:3] for one in (back, paid)] == ["pyr", "py_"]
+    disputed = await sandbox.http.post(f"/_sandbox/charges/{paid.source}/dispute", json={})
+    assert disputed.status_code == 400, "disputes of debits are not played"
 
 
 async def test_time_closes_only_what_is_open(sandbox: Running) -> None:
@@ -301,3 +303,39 @@ async def test_what_cannot_happen_is_told_and_not_done(sandbox: Running, body: A
 
     assert answer.status_code == 400
     assert await sandbox.events() == []
+
+
+async def test_a_customer_s_card_is_kept_for_later(sandbox: Running) -> None:
+    ada = await sandbox.stripe.v1.customers.create_async({})
+    session = await opened(
+        sandbox, customer=ada.id, payment_intent_data={"setup_future_usage": "off_session"}
+    )
+
+    await sandbox.control(f"/checkout/sessions/{session.id}", outcome="paid")
+
+    [kept] = (await sandbox.stripe.v1.customers.payment_methods.list_async(ada.id)).data
+    assert kept.customer == ada.id
+
+
+async def test_a_debit_that_was_sent_back_is_over(sandbox: Running) -> None:
+    """Nobody pays its intent any more, nor calls it off; what it says of itself can be changed."""
+    intents = sandbox.stripe.v1.payment_intents
+    session = await opened(sandbox)
+    await sandbox.control(f"/checkout/sessions/{session.id}", outcome="paid_later")
+    over = await sandbox.control(f"/checkout/sessions/{session.id}", outcome="paid_later_failed")
+    intent = over["payment_intent"]
+    with pytest.raises(stripe.InvalidRequestError, match="status of `complete`"):
+        await sandbox.stripe.v1.checkout.sessions.expire_async(session.id)
+    for forbidden in (
+        intents.cancel_async(intent),
+        sandbox.confirm(intent),
+        intents.update_async(intent, {"amount": 1_00}),
+    ):
+        with pytest.raises(stripe.InvalidRequestError, match="created by Checkout"):
+            await forbidden
+
+    told_more = await intents.update_async(intent, {"metadata": {"n": "1"}})
+
+    assert told_more.metadata["n"] == "1"
+    assert told_more.last_payment_error is not None
+    assert told_more.last_payment_error.code == "insufficient_funds"
