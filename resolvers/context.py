@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from domain import escrow, identity, ledger, onboarding
+from domain import deposits, escrow, identity, ledger, onboarding
 from domain.changes import Changes
 from domain.identity import Claims, Role, SessionId, TokenIssuer
 from domain.kernel.budget import Budget
@@ -97,6 +97,7 @@ class Loaders:
     def __init__(self) -> None:
         self.display_names = BatchLoader(identity.display_names)
         self.operations: BatchLoader[AnyOperation] = BatchLoader(operations.find_many)
+        self.deposits = BatchLoader(deposits.find_many)
         self.escrow_moves = BatchLoader(escrow.moves_of)
         self.wallets = BatchLoader(ledger.find_wallets)
         self.live_accounts = BatchLoader(onboarding.live_accounts)
@@ -136,6 +137,10 @@ class Context:
     def token_expires_at(self) -> datetime | None:
         """When the viewer's access token ends, and a socket with it; None when nobody is signed in."""
         return None if self.viewer is None else self.viewer.expires_at
+
+    def admins_only(self, admin: str | None) -> str | None:
+        """An administrator's id: others hear what was done and why, and only admins hear of whom."""
+        return admin if self.viewer is not None and self.viewer.is_admin else None
 
     async def find_operation(self, operation_id: str) -> AnyOperation | None:
         """One that the viewer is a party to, or for an admin anybody's; any other is the same as none.

@@ -44,6 +44,14 @@ async def find(context: Context, deposit_id: str) -> Deposit | None:
     return _visible(context, await deposits.find(deposit_id))
 
 
+async def get(context: Context, deposit_id: str) -> Deposit:
+    """The deposit of an operation that was handed to the viewer before. Raises LookupError."""
+    deposit = await context.loaders.deposits.load(deposit_id)
+    if deposit is None:
+        raise LookupError(deposit_id)
+    return deposit
+
+
 async def page_of(
     context: Context, owner: str, request: PageRequest, *, statuses: Sequence[DepositStatus] | None
 ) -> Page[Deposit]:
@@ -83,6 +91,11 @@ def client_secret(context: Context, deposit: Deposit) -> str | None:
 def next_action_url(context: Context, deposit: Deposit) -> str | None:
     """Only for the owner: who opens it answers the bank in the payer's name."""
     return deposits.next_action_url(context.runtime, deposit) if _is_own(context, deposit) else None
+
+
+def checkout_url(context: Context, deposit: Deposit) -> str | None:
+    """Only for the owner: who opens it pays, or spoils it, in the payer's name."""
+    return deposits.checkout_url(context.runtime, deposit) if _is_own(context, deposit) else None
 
 
 def _is_own(context: Context, deposit: Deposit) -> bool:

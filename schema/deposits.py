@@ -3,9 +3,11 @@
 import strawberry
 
 import resolvers.deposits
+import resolvers.refunds
 from domain import deposits
 from domain.deposits import (
     Canceled,
+    CheckoutAddresses,
     Created,
     CreateDeposit,
     DepositStatus,
@@ -73,6 +75,7 @@ class Deposit(Node, Operation):
     expires_at: DateTime | None = strawberry.field(
         description="When it is canceled unless it is paid by then; null once that cannot be."
     )
+    refunded: Money = strawberry.field(description="What went back to the card, or is on its way there.")
     receipts: list[DepositReceipt] = strawberry.field(description="What was received, but not as agreed.")
 
     @strawberry.field(
@@ -89,6 +92,22 @@ class Deposit(Node, Operation):
         url = resolvers.deposits.next_action_url(info.context, self.document)
         return None if url is None else URL(url)
 
+    @strawberry.field(
+        description="Where to send the payer, to pay on Stripe's own page; only its owner sees it, and only "
+        "while that page is open."
+    )
+    def checkout_url(self, info: Info) -> URL | None:
+        url = resolvers.deposits.checkout_url(info.context, self.document)
+        return None if url is None else URL(url)
+
+    @strawberry.field(
+        description="What could be refunded now: what is left of it, as far as the wallet has it; zero while "
+        "a dispute is open."
+    )
+    async def refundable(self, info: Info) -> Money:
+        left = await resolvers.refunds.refundable(info.context, self.document)
+        return Money.of(left, self.document.paid.currency)
+
     async def blocker(self, _info: Info) -> Blocker | None:
         return deposits.waiting_for(self.document)
 
@@ -104,11 +123,21 @@ class Deposit(Node, Operation):
             owner=Party.of(document.owner),
             amount=Money.of(document.amount, document.currency),
             received=Money.of(document.received, document.received_currency or document.currency),
+            refunded=Money.of(document.refunded, document.paid.currency),
             status=document.status,
             failure=None if document.failure is None else Failure.of(document.failure),
             expires_at=document.expires_at if document.is_open else None,
             receipts=[DepositReceipt.of(receipt) for receipt in document.receipts],
         )
+
+
+@strawberry.input(description="A payment on a page of Stripe's own, and where that sends the payer.")
+class CheckoutInput:
+    success_url: URL = strawberry.field(description="Where the payer comes back to, having paid.")
+    cancel_url: URL = strawberry.field(description="Where the payer comes back to, having given up.")
+
+    def to_addresses(self) -> CheckoutAddresses:
+        return CheckoutAddresses(success_url=self.success_url, cancel_url=self.cancel_url)
 
 
 @strawberry.input(description="A deposit to be made.")
@@ -130,6 +159,12 @@ class CreateDepositInput:
         default=False, description="Keep the card that it is paid with, to be charged again."
     )
 
+    checkout: CheckoutInput | None = strawberry.field(
+        default=None,
+        description="Answer with a page of Stripe's, checkoutUrl, instead of a client secret; not together "
+        "with paymentMethodId.",
+    )
+
     def to_command(self) -> CreateDeposit:
         return CreateDeposit(
             amount=self.amount,
@@ -138,6 +173,7 @@ class CreateDepositInput:
             payment_method_id=self.payment_method_id,
             return_url=self.return_url,
             save_payment_method=self.save_payment_method,
+            checkout=None if self.checkout is None else self.checkout.to_addresses(),
         )
 
 

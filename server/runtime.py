@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from domain import (
+    adjustments,
     auditlog,
     customers,
     deposits,
@@ -15,6 +16,7 @@ from domain import (
     ledger,
     methods,
     onboarding,
+    refunds,
     treasury,
     withdrawals,
 )
@@ -44,6 +46,8 @@ DOCUMENTS: Final = (
     *onboarding.DOCUMENTS,
     *withdrawals.DOCUMENTS,
     *disputes.DOCUMENTS,
+    *refunds.DOCUMENTS,
+    *adjustments.DOCUMENTS,
     *treasury.DOCUMENTS,
 )
 # What subscriptions watch.

@@ -1,7 +1,6 @@
 """What an administrator decides about a dispute, never about their own: that the platform bears the loss."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from domain import auditlog, ledger, withdrawals
 from domain.auditlog import Act
@@ -10,9 +9,8 @@ from domain.disputes.documents import Dispute, WriteOff
 from domain.kernel.database import Tx
 from domain.kernel.errors import Forbidden, InvalidInput, InvalidState, NotFound
 from domain.kernel.operations import Actor, move
+from domain.kernel.reasons import needed_reason
 from domain.runtime import Runtime
-
-REASON_CHARACTERS_MAX: Final = 500
 
 
 @dataclass(frozen=True)
@@ -30,9 +28,7 @@ async def write_off(runtime: Runtime, admin: str, command: WriteOffDispute) -> D
     Raises InvalidInput (no reason, more than is owed), NotFound, Forbidden (one's own), InvalidState (nothing
     is owed; it was written off with another amount).
     """
-    reason = command.reason.strip()
-    if not 1 <= len(reason) <= REASON_CHARACTERS_MAX:
-        raise InvalidInput(f"A reason has 1 to {REASON_CHARACTERS_MAX} characters.", path=["reason"])
+    reason = needed_reason(command.reason)
 
     async def work(tx: Tx) -> Dispute:
         dispute = await _others(tx, admin, command.dispute_id)

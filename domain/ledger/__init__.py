@@ -1,12 +1,16 @@
 """The books: wallets, entries, statement lines, and `post`, the only door through which money moves."""
 
 from domain.ledger.accounts import Account, Part, Platform
+from domain.ledger.agreeing import INVARIANT as INVARIANT_6
+from domain.ledger.agreeing import booked, expect_entry
 from domain.ledger.balances import cut_snapshot, platform_balances
 from domain.ledger.books import (
     Entry,
+    Freeze,
     FreezeCause,
     Kind,
     LedgerBug,
+    Line,
     PlatformKind,
     Posting,
     WalletState,
@@ -24,7 +28,7 @@ from domain.ledger.documents import (
     Wallet,
 )
 from domain.ledger.freezes import freeze, guard_send, unfreeze
-from domain.ledger.post import AlreadyPosted, NewEntry, Posted, open_wallet, post
+from domain.ledger.post import AlreadyPosted, NewEntry, Posted, foresee, open_wallet, post
 from domain.ledger.reads import (
     entries_of,
     find_wallets,
@@ -44,6 +48,7 @@ DOCUMENTS = (Wallet, EntryRecord, StatementLine, FreezeChange, BalanceSnapshot, 
 
 __all__ = [
     "DOCUMENTS",
+    "INVARIANT_6",
     "Account",
     "AlreadyPosted",
     "BalanceSnapshot",
@@ -51,11 +56,13 @@ __all__ = [
     "CheckpointUnsound",
     "Entry",
     "EntryRecord",
+    "Freeze",
     "FreezeCause",
     "FreezeChange",
     "FreezeRecord",
     "Kind",
     "LedgerBug",
+    "Line",
     "LineId",
     "NewEntry",
     "Part",
@@ -71,9 +78,12 @@ __all__ = [
     "WalletDecision",
     "WalletState",
     "apply",
+    "booked",
     "cut_snapshot",
     "entries_of",
+    "expect_entry",
     "find_wallets",
+    "foresee",
     "freeze",
     "freeze_changes",
     "freeze_wallet",

@@ -24,9 +24,11 @@ class Policy:
     withdrawal_min: Limit = field(default_factory=lambda: Limit(1000))
     withdrawal_max: Limit = field(default_factory=lambda: Limit(1_000_000))
     withdrawal_approval_above: Limit = field(default_factory=lambda: Limit(100_000))
+    adjustment_two_admins_above: Limit = field(default_factory=lambda: Limit(10_000))
     retry_delays: tuple[timedelta, ...] = field(
         default_factory=lambda: tuple(timedelta(seconds=seconds) for seconds in (300, 1800, 7200))
     )
+    owner_refund_window: timedelta = timedelta(0)
     funds_recheck: timedelta = timedelta(hours=1)
     connect_countries: tuple[str, ...] = ("US",)
     connect_capabilities: tuple[str, ...] = ("transfers",)

@@ -13,8 +13,9 @@ from beanie import Document
 from domain import customers, deposits, escrow, identity, inbox, ledger, methods, onboarding, withdrawals
 from domain.customers import Customer
 from domain.deposits import CreateDeposit, Deposit, DepositStatus
+from domain.deposits.documents import Checkout
 from domain.escrow import Escrow, EscrowStatus
-from domain.gateway import Attempt, PaymentIntent
+from domain.gateway import Attempt, CheckoutSession, PaymentIntent
 from domain.identity import Role, User
 from domain.inbox import Endpoint, EventStatus, WebhookEvent
 from domain.kernel.database import Row, Tx
@@ -38,11 +39,13 @@ from domain.ledger import (
 )
 from domain.methods import PaymentMethod
 from domain.onboarding import ConnectAccount, ConnectAccountStatus
+from domain.sending import Hindrance
 from domain.treasury import reading
 from domain.withdrawals import Withdrawal, WithdrawalStatus, reads, waking
-from domain.withdrawals.documents import BankPayout, Hindrance, SentTransfer
+from domain.withdrawals.documents import BankPayout, SentTransfer
 from server.runtime import DOCUMENTS
 from tests.house import House
+from tests.house.refunds import paid, reaches, refunds_of
 from tests.house.treasury import cards_settle
 
 S = DepositStatus
@@ -208,6 +211,7 @@ def old_deposit(house: House, number: int) -> Deposit:
         history=[StatusChange(status=status, at=now, actor=Actor.WORKER)],
         idempotency=idempotency(owner, number),
         payment_intent_id=f"pi_{number}",
+        checkout=Checkout(success_url=b"", cancel_url=b"", session_id=f"cs_{number}") if number % 5 else None,
         next_attempt_at=None if settled else now + due,
         created_at=now,
         updated_at=now,
@@ -564,6 +568,18 @@ async def hear_of_an_intent(house: House) -> None:
     await house.runtime.database.transact(find)
 
 
+async def hear_of_a_page(house: House) -> None:
+    """Likewise, of a Checkout Session."""
+    session = CheckoutSession(id="cs_306", status="open", url=None, payment_intent=None, metadata={})
+
+    async def find(tx: Tx) -> None:
+        deposit = await deposits.facts.find_for_page(tx, session)
+        assert deposit is not None
+        assert deposit.id == "dep_000306"
+
+    await house.runtime.database.transact(find)
+
+
 async def post_again(house: House) -> None:
     wallet = await ledger.open_wallet(ADA, "USD")
 
@@ -646,6 +662,7 @@ async def test_one_thing_is_found_by_one_key(busy_house: House) -> None:
     looks: list[tuple[Look, str, str]] = [
         (replay, "deposits", IDEMPOTENCY),
         (hear_of_an_intent, "deposits", "payment_intent_id: 1"),
+        (hear_of_a_page, "deposits", "checkout.session_id: 1"),
         (claim_a_deposit, "deposits", "next_attempt_at: 1"),
         (claim_an_event, "webhook_events", "next_attempt_at: 1"),
         (post_again, "entries", "ref: 1"),
@@ -763,6 +780,30 @@ async def test_no_query_of_a_withdrawals_whole_life_scans_a_collection(house: Ho
             collection: await profiler.queries(collection)
             # Not webhook_events, of which the test itself asks whether all are handled.
             for collection in ("withdrawals", "wallets", "entries", "connect_accounts", "users")
+        }
+    for collection, asked in queries.items():
+        assert asked, collection
+        assert [query.row["command"] for query in asked if "COLLSCAN" in query.plan] == []
+
+
+async def test_no_query_of_a_refunds_whole_life_scans_a_collection(house: House) -> None:
+    async with profile(house) as profiler:
+        ada, edith = await house.customer(), await house.admin()
+        deposit = await paid(house, ada, 50_00)
+        refund = await refunds_of(edith, deposit, 20_00)
+        await reaches(house, ada, refund, "SUCCEEDED")
+        by_hand = {"payment_intent": deposit["intent"], "amount": "1000"}
+        await house.stripe.request("POST", "/v1/refunds", by_hand)
+        await house.caught_up()
+        await ada.data("{ me { refunds { edges { node { id deposit { refundable { amount } } } } } } }")
+        page = "{ refunds(status: SUCCEEDED, filter: {personId: %s}) { edges { node { id } } } }"
+        await edith.data(page.replace("%s", f'"{ada.id}"'))
+        await house.time_passes(days=3)  # money becomes available at Stripe
+        await house.caught_up()
+        await house.sweep()
+        queries = {
+            collection: await profiler.queries(collection)
+            for collection in ("refunds", "deposits", "wallets", "entries")
         }
     for collection, asked in queries.items():
         assert asked, collection
