@@ -1,4 +1,4 @@
-"""Money that a payer's bank takes back: booked by what Stripe moved, with the wallet frozen until it is over."""
+"""Money that a payer's bank takes back: booked by what Stripe moved, the wallet frozen until it is over."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,8 +7,9 @@ import pytest
 
 from domain import treasury, withdrawals
 from domain.disputes import facts, upkeep
+from domain.kernel.database import Tx
 from domain.kernel.operations import Actor
-from domain.withdrawals import sending
+from domain.withdrawals.sending import ERRAND
 from tests.features.test_freezes import freeze, wallet_id
 from tests.house import House, Person
 from tests.house.disputes import (
@@ -19,6 +20,7 @@ from tests.house.disputes import (
     conclude,
     decide,
     disputed,
+    learn,
     present,
     stored,
     told,
@@ -200,7 +202,7 @@ async def test_each_dispute_is_a_freeze_of_its_own(house: House, ada: Person, ed
     deposit = await paid(house, ada, PAID)
     first = await told(house, await complain(house, deposit, amount=20_00))
     second = await told(house, await complain(house, deposit))
-    await freeze(edith, await wallet_id(house, ada))
+    await freeze(edith, await wallet_id(ada))
     assert (await ada.available(), await causes(ada)) == (0, ["DISPUTE", "DISPUTE", "ADMIN"])
 
     await conclude(house, first, "won")
@@ -256,8 +258,7 @@ async def test_holds_of_what_was_never_sent_come_back(house: House) -> None:
         await house.stripe.fault("POST", "/v1/transfers", "rate_limit_429")
         await withdrawals.go_on(house.runtime, retrying["id"])
         assert (await person.withdrawal(retrying["id"]))["status"] == "RETRYING"
-        dispute = await complain(house, deposit)
-    row = await told(house, dispute)
+        row = await learn(house, await complain(house, deposit))
     for withdrawal in (pending, retrying):
         canceled = await person.withdrawal(withdrawal["id"])
         assert (canceled["status"], canceled["history"][-1]["reason"]) == (
@@ -279,7 +280,11 @@ async def test_what_was_about_to_be_sent_waits_and_goes_when_the_dispute_is_over
     await house.funded(person, usd=20_00)
     async with house.worker_away():
         withdrawal = await person.withdraws(usd=20_00)
-        await sending._begin(house.runtime, withdrawal["id"])
+
+        async def begin(tx: Tx) -> None:
+            await ERRAND.start(house.runtime, tx, await ERRAND.get(withdrawal["id"], tx))
+
+        await house.runtime.database.transact(begin)
         assert (await person.withdrawal(withdrawal["id"]))["status"] == "PROCESSING"
     row = await told(house, await complain(house, deposit))
     await house.time_passes(seconds=4)
@@ -335,7 +340,7 @@ async def test_what_waits_for_a_review_is_taken_from_where_it_is(
     await house.reaches(ada, deposit, "NEEDS_REVIEW")
     await house.caught_up()
     [row] = await house.collection("disputes").find({}).to_list()
-    assert (row["in_wallet"], row["wallet"]) == (False, await wallet_id(house, ada))
+    assert (row["in_wallet"], row["wallet"]) == (False, await wallet_id(ada))
     assert alerts("DISPUTE_OUTSIDE_OF_WALLETS") == before + 1
     assert (await ada.available(), await causes(ada)) == (0, ["DISPUTE"])
     command = {"id": deposit["id"], "outcome": "CREDIT", "reason": "she meant it."}
@@ -399,6 +404,7 @@ async def test_an_open_dispute_is_read_again_without_an_event(house: House, ada:
         assert (await stored(house, row["stripe_id"]))["status"] == "NEEDS_RESPONSE"
         await house.time_passes(minutes=1)
         await house.sweep()
+    await ada.refresh()
     row = await stored(house, row["stripe_id"])
     assert (row["status"], row["history"][-1]["actor"], row["next_attempt_at"]) == ("WON", "worker", None)
     assert (await ada.available(), await causes(ada)) == (PAID, [])

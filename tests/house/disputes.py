@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from domain.disputes import facts, upkeep
+from domain.kernel.operations import Actor
 from tests.house.house import House
 from tests.house.people import Answer, Person
 from tests.house.refunds import paid
@@ -36,6 +38,13 @@ async def disputed(house: House, person: Person, amount: int, **more: Any) -> di
 async def told(house: House, dispute: dict[str, Any]) -> dict[str, Any]:
     """Our row of a dispute of Stripe's, once all of its events are handled."""
     await house.caught_up()
+    return await stored(house, dispute["id"])
+
+
+async def learn(house: House, dispute: dict[str, Any]) -> dict[str, Any]:
+    """As `told`, but not by an event: it is read here and now."""
+    actor = Actor.WORKER
+    await upkeep.record(house.runtime, await facts.read(house.runtime, dispute["id"], actor=actor))
     return await stored(house, dispute["id"])
 
 
