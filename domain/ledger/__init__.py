@@ -24,6 +24,7 @@ from domain.ledger.documents import (
     Wallet,
 )
 from domain.ledger.freezes import freeze, guard_send, unfreeze
+from domain.ledger.lookups import entries_of_all, entries_with, line_times, lines_between
 from domain.ledger.post import AlreadyPosted, NewEntry, Posted, open_wallet, post
 from domain.ledger.reads import (
     entries_of,
@@ -73,6 +74,8 @@ __all__ = [
     "apply",
     "cut_snapshot",
     "entries_of",
+    "entries_of_all",
+    "entries_with",
     "find_wallets",
     "freeze",
     "freeze_changes",
@@ -81,6 +84,8 @@ __all__ = [
     "has_entries",
     "is_posted",
     "line",
+    "line_times",
+    "lines_between",
     "make_checkpoint",
     "open_wallet",
     "platform_balances",

@@ -99,11 +99,12 @@ class Search:
     """Looks for the units `span` of one line among the lines of the other sign.
 
     What came in is found in what left, and what left in what came in: behind and ahead of the line, for a
-    balance below zero was spent before it came in. `lacks` says which line it needs next.
+    balance below zero was spent before it came in. `is_over`: what was not found is still inside, or owed.
     """
 
     line: Line
     span: Span
+    is_over: bool = False
     found: list[tuple[Line, Span]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -134,6 +135,7 @@ class Search:
             units = self._take(line, self._ahead)
             if units is not None:
                 self.found.append((line, units))
+        self.is_over = True
         return None
 
     def _take(self, line: Line, walk: Walk) -> Span | None:

@@ -20,6 +20,7 @@ from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubsc
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
+from schema.roots.trail import TrailQueries
 from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscriptions
 from schema.roots.withdrawals import WithdrawalMutations, WithdrawalQueries, WithdrawalSubscriptions
 from schema.shared import ERROR_TYPES, SCALARS, Info, Node, Operation
@@ -35,6 +36,7 @@ class Query(
     ConnectQueries,
     WithdrawalQueries,
     MethodQueries,
+    TrailQueries,
 ):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:

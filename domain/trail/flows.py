@@ -1,0 +1,163 @@
+"""What an account is for money that is followed, pure: a queue, or a place where a way begins or ends."""
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.ledger import Account, EntryRecord, Part, Platform
+from domain.trail.queue import Span, across
+
+
+class Way(StrEnum):
+    """To where the money went, or to where it came from."""
+
+    ON = "ON"
+    BACK = "BACK"
+
+    @property
+    def opposite(self) -> "Way":
+        return Way.BACK if self is Way.ON else Way.ON
+
+
+class Place(StrEnum):
+    """Where money is now, as far as it was followed."""
+
+    AVAILABLE = "AVAILABLE"
+    HELD = "HELD"
+    ESCROW = "ESCROW"
+    SENT = "SENT"
+    PAID_OUT = "PAID_OUT"
+    REFUNDED = "REFUNDED"
+    DISPUTED = "DISPUTED"
+    REVIEW = "REVIEW"
+    PLATFORM = "PLATFORM"
+    OTHER_PARTY = "OTHER_PARTY"
+    EVENED_OUT = "EVENED_OUT"
+    NOT_FOLLOWED = "NOT_FOLLOWED"
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A posting, by its entry's ref and its place in it."""
+
+    ref: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """An account as far as one operation uses it: what came into it by the operation leaves by it."""
+
+    operation: str
+    name: str
+
+
+# What these send to Stripe may come back by them; often what comes was booked before it was understood.
+_SENDING = frozenset({"withdrawal", "refund", "dispute"})
+_STRIPE, _UNEXPLAINED = (str(Account.platform(name)) for name in (Platform.STRIPE, Platform.UNEXPLAINED))
+
+
+def account_of(entry: EntryRecord, index: int, way: Way) -> Account:
+    """Where the posting's money is found next on its `way`."""
+    posting = entry.postings[index]
+    return Account.parse(posting.destination if way is Way.ON else posting.source)
+
+
+def is_wallet(account: Account) -> bool:
+    """Whether its queue is the wallet's statement."""
+    return account.part is Part.AVAILABLE
+
+
+def queue_of(entry: EntryRecord, index: int, way: Way, known: Container[str]) -> Queue | None:
+    """The queue that the posting's next account is; None where the way ends. `known`: the operation's refs.
+
+    What left to Stripe may come back, by the same operation. A card's payment came from outside.
+    """
+    account = account_of(entry, index, way)
+    if account.part is Part.HELD or account.is_escrow:
+        return Queue(entry.operation, account.text)
+    if account.text not in {_STRIPE, _UNEXPLAINED}:
+        return None
+    noun, _, step, *more = [*entry.ref.split(":"), ""]
+    if noun == "deposit":
+        is_payment = account.text == _STRIPE and way is Way.BACK and step != "returned"
+        return None if is_payment else Queue(entry.operation, account.text)
+    if noun not in _SENDING or (account.text == _UNEXPLAINED and _other(entry, index, way) == _STRIPE):
+        return None
+    if noun == "withdrawal" and step in {"found_sent", "reversed"}:
+        # Of a transfer that nobody expected: apart from the one that the hold was for.
+        found = f"withdrawal:{entry.operation}:found_sent:{more[0]}" in known
+        return Queue(entry.operation, more[0] if found else "sent")
+    return Queue(entry.operation, "sent")
+
+
+def _other(entry: EntryRecord, index: int, way: Way) -> str:
+    return account_of(entry, index, way.opposite).text
+
+
+@dataclass(frozen=True)
+class Passed:
+    """Which units of a queue's other side some units are; what is missing has not left it, or never came."""
+
+    queue: Queue | None
+    parts: Sequence[tuple[Parcel, Span]] = ()
+
+
+def through(entries: Sequence[EntryRecord], parcel: Parcel, span: Span, way: Way) -> Passed:
+    """Through the queue that follows `parcel`, of which `entries` are the whole operation's."""
+    known = {entry.ref: entry for entry in entries}
+    entry = known[parcel.ref]
+    queue = queue_of(entry, parcel.index, way, known)
+    if queue is None:
+        return Passed(None)
+    mine = _touching(entries, queue, way, known)
+    others = _touching(entries, queue, way.opposite, known)
+    place = [one for one, _ in mine].index(parcel)
+    found = across([amount for _, amount in mine], place, span, [amount for _, amount in others])
+    return Passed(queue, [(others[number][0], units) for number, units in found])
+
+
+def brought_in(entries: Sequence[EntryRecord]) -> list[tuple[Parcel, Span]]:
+    """The units that an operation, whose all `entries` are, brings in from elsewhere.
+
+    Where it took some out of a wallet, only those: what Stripe or a loss adds lies on ways that meet theirs.
+    """
+    brought = []
+    # What the treasury books beside an operation, as a fee, is no money of it; alone, it is all there is.
+    for entry in [entry for entry in entries if not entry.ref.startswith("stripe:")] or entries:
+        for index, posting in enumerate(entry.postings):
+            parcel, whole = Parcel(entry.ref, index), Span(0, posting.amount)
+            leaves = is_wallet(account_of(entry, index, Way.BACK))
+            parts = () if leaves else through(entries, parcel, whole, Way.BACK).parts
+            # First come, first gone: what did not come by the operation itself is what is last of it.
+            covered = sum(units.size for _, units in parts)
+            if covered < posting.amount:
+                brought.append((leaves, parcel, Span(covered, posting.amount)))
+    taken = any(leaves for leaves, _, _ in brought)
+    return [(parcel, span) for leaves, parcel, span in brought if leaves or not taken]
+
+
+def _touching(
+    entries: Sequence[EntryRecord], queue: Queue, way: Way, known: Container[str]
+) -> list[tuple[Parcel, int]]:
+    """The postings into the queue (ON) or out of it (BACK), and their amounts."""
+    return [
+        (Parcel(entry.ref, index), posting.amount)
+        for entry in entries
+        for index, posting in enumerate(entry.postings)
+        if queue_of(entry, index, way, known) == queue
+    ]
+
+
+def place_after(queue: Queue) -> Place:
+    """Where money is that has not left the queue."""
+    if queue.name.endswith(f":{Part.HELD}"):
+        return Place.HELD
+    if queue.name.startswith("escrow:"):
+        return Place.ESCROW
+    if queue.name == _UNEXPLAINED:
+        return Place.REVIEW
+    return _SENT.get(queue.operation.partition("_")[0], Place.PLATFORM)
+
+
+_SENT = {"wdr": Place.SENT, "rfd": Place.REFUNDED, "dep": Place.REFUNDED, "dsp": Place.DISPUTED}
