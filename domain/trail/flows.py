@@ -1,11 +1,11 @@
 """What an account is for money that is followed, pure: a queue, or a place where a way begins or ends."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.ledger import Account, EntryRecord, Part, Platform
-from domain.trail.queue import Span, across
+from domain.trail.queue import Span, across, undone
 
 
 class Way(StrEnum):
@@ -51,6 +51,11 @@ class Queue:
     operation: str
     name: str
 
+    @property
+    def is_of_units_that_return(self) -> bool:
+        """Whether it is Stripe: what went there by the operation comes back by it, or stays away."""
+        return not self.name.startswith(("wallet:", "escrow:"))
+
 
 # What these send to Stripe may come back by them; often what comes was booked before it was understood.
 _SENDING = frozenset({"withdrawal", "refund", "dispute"})
@@ -81,7 +86,9 @@ def queue_of(entry: EntryRecord, index: int, way: Way, known: Container[str]) ->
     noun, _, step, *more = [*entry.ref.split(":"), ""]
     if noun == "deposit":
         is_payment = account.text == _STRIPE and way is Way.BACK and step != "returned"
-        return None if is_payment else Queue(entry.operation, account.text)
+        # Of each payment apart: that of the deposit's own intent is not named.
+        intent = next((name for name in more if name.startswith("pi_")), "")
+        return None if is_payment else Queue(entry.operation, account.text + intent)
     if noun not in _SENDING or (account.text == _UNEXPLAINED and _other(entry, index, way) == _STRIPE):
         return None
     if noun == "withdrawal" and step in {"found_sent", "reversed"}:
@@ -110,11 +117,35 @@ def through(entries: Sequence[EntryRecord], parcel: Parcel, span: Span, way: Way
     queue = queue_of(entry, parcel.index, way, known)
     if queue is None:
         return Passed(None)
+    if queue.is_of_units_that_return:
+        return Passed(queue, _undone(entries, queue, parcel, span, known))
     mine = _touching(entries, queue, way, known)
     others = _touching(entries, queue, way.opposite, known)
     place = [one for one, _ in mine].index(parcel)
     found = across([amount for _, amount in mine], place, span, [amount for _, amount in others])
     return Passed(queue, [(others[number][0], units) for number, units in found])
+
+
+def _undone(
+    entries: Sequence[EntryRecord], queue: Queue, parcel: Parcel, span: Span, known: Container[str]
+) -> list[tuple[Parcel, Span]]:
+    """Of units that went to Stripe those that came back, or of those that came back those that went."""
+    went, came = (dict(_touching(entries, queue, way, known)) for way in Way)
+    both = [one for one in _parcels(entries) if one in went or one in came]
+    found = []
+    for pair in undone([went[one] if one in went else -came[one] for one in both]):
+        gone, back = (both[pair.went], pair.gone), (both[pair.came], pair.back)
+        for (mine, units), (other, _) in ((gone, back), (back, gone)):
+            common = units.common(span) if mine == parcel else None
+            if common is not None:
+                found.append((other, pair.across(common)))
+    return found
+
+
+def _parcels(entries: Iterable[EntryRecord]) -> Iterator[Parcel]:
+    for entry in entries:
+        for index in range(len(entry.postings)):
+            yield Parcel(entry.ref, index)
 
 
 def brought_in(entries: Sequence[EntryRecord]) -> list[tuple[Parcel, Span]]:
@@ -155,7 +186,7 @@ def place_after(queue: Queue) -> Place:
         return Place.HELD
     if queue.name.startswith("escrow:"):
         return Place.ESCROW
-    if queue.name == _UNEXPLAINED:
+    if queue.name.startswith(_UNEXPLAINED):
         return Place.REVIEW
     return _SENT.get(queue.operation.partition("_")[0], Place.PLATFORM)
 

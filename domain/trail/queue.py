@@ -1,6 +1,6 @@
 """Money in a queue, pure: unit k that came in is unit k that goes out.
 
-A wallet's available money, an escrow's account and a hold are such queues. Nobody counts their units from the
+A wallet's available money and an escrow's account are such queues. Nobody counts their units from the
 first on: with the balance before an amount, its units are numbered from the other direction's place there.
 """
 
@@ -81,6 +81,42 @@ def across(amounts: Sequence[int], index: int, span: Span, others: Iterable[int]
     walk = Walk(span.shifted(sum(amounts[:index])))
     passed = ((number, walk.take(amount)) for number, amount in enumerate(others))
     return [(number, units) for number, units in passed if units is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """The units `gone` of one amount are the units `back` of another: the last that went is the first back."""
+
+    went: int
+    gone: Span
+    came: int
+    back: Span
+
+    def across(self, span: Span) -> Span:
+        """Units of one side as those of the other."""
+        return span.mirrored().shifted(self.gone.end + self.back.start)
+
+
+def undone(changes: Sequence[int]) -> list[Undone]:
+    """Which of what went (above zero) came back (below zero), by index. What is told too early waits.
+
+    What was taken last is given back first: for it is what was not there to be taken, if anything was not.
+    """
+    pairs: list[Undone] = []
+    gone: list[tuple[int, Span]] = []
+    early: list[tuple[int, Span]] = []
+    for index, change in enumerate(changes):
+        (gone if change > 0 else early).append((index, Span(0, abs(change))))
+        while gone and early:
+            (went, units), (came, back) = gone.pop(), early.pop(0)
+            size = min(units.size, back.size)
+            middle, end = units.end - size, back.start + size
+            pairs.append(Undone(went, Span(middle, units.end), came, Span(back.start, end)))
+            if units.start < middle:
+                gone.append((went, Span(units.start, middle)))
+            if end < back.end:
+                early.insert(0, (came, Span(end, back.end)))
+    return pairs
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Where is this money? Its way from the card that paid to the bank that received, and what comes next."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
@@ -58,8 +59,11 @@ async def trail_of(runtime: Runtime, subjects: Sequence[Subject], *, person: str
     if currency is None:
         return None
     await books.read_operations(about | documents.keys())
-    shares = {parcel: units.count for parcel, units in traced.units.items()}
-    shares = {**dict.fromkeys(_beside(books, documents, about, everything=person is None), 0), **shares}
+    traced_of = _traced(books, seeds)
+    shares = dict.fromkeys(_beside(books, documents, about, everything=person is None), 0)
+    # Money that comes back in pieces may go the same way twice; there is no more of it for that.
+    for parcel, units in traced.units.items():
+        shares[parcel] = min(units.count, traced_of[books.entries[parcel.ref].currency])
     movements, accounts, _ = await asyncio.gather(
         treasury.movements_of([parcel.ref for parcel in shares] if person is None else []),
         expected.accounts_for(documents),
@@ -72,7 +76,7 @@ async def trail_of(runtime: Runtime, subjects: Sequence[Subject], *, person: str
     if person is None:
         awaited += [one for step in steps for one in expected.of_charge(step, movements)]
     return Trail(
-        amount=Money(_traced(books, seeds, currency), currency),
+        amount=Money(traced_of[currency], currency),
         steps=steps,
         now=[_whereabouts(books, documents, spot, size) for spot, size in traced.spots.items() if size],
         expected=awaited,
@@ -95,10 +99,13 @@ def _currency(books: Books, seeds: Sequence[Following], documents: Mapping[str, 
     return next((document.currency for document in documents.values()), None)
 
 
-def _traced(books: Books, seeds: Sequence[Following], currency: str) -> int:
-    """A deposit may have received other currencies beside its own: each step says its own."""
-    once = (seed for seed in seeds if seed.way is Way.ON)
-    return sum(seed.span.size for seed in once if books.entries[seed.parcel.ref].currency == currency)
+def _traced(books: Books, seeds: Sequence[Following]) -> Counter[str]:
+    """How much is traced, by currency: a deposit may have received others beside its own."""
+    traced = Counter[str]()
+    for seed in seeds:
+        if seed.way is Way.ON:
+            traced[books.entries[seed.parcel.ref].currency] += seed.span.size
+    return traced
 
 
 def _beside(

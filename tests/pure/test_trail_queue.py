@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.trail.queue import Line, Search, Span, Units, across
+from domain.trail.queue import Line, Search, Span, Units, across, undone
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 # Small, so that amounts meet often; and 0, as of a line that moves only what is held.
@@ -111,6 +111,26 @@ def test_what_is_known_wholly_is_matched_both_ways(came: list[int], left: list[i
     }
     assert forwards == backwards
     assert sum(forwards.values()) == min(sum(came), sum(left))
+
+
+@given(changes)
+def test_what_went_last_comes_back_first(amounts: list[int]) -> None:
+    """Against a pile of single units; what came back before it went is made good by what goes next."""
+    pile: list[tuple[int, int]] = []
+    early: list[tuple[int, int]] = []
+    expected = set()
+    for index, change in enumerate(amounts):
+        for unit in range(abs(change)):
+            (pile if change > 0 else early).append((index, unit))
+        while pile and early:
+            expected.add((pile.pop(), early.pop(0)))
+    told = set()
+    for pair in undone(amounts):
+        for unit in range(pair.gone.start, pair.gone.end):
+            other = pair.across(Span(unit, unit + 1))
+            assert pair.across(other) == Span(unit, unit + 1)
+            told.add(((pair.went, unit), (pair.came, other.start)))
+    assert told == expected
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10))))
