@@ -1,6 +1,8 @@
 """The books: wallets, entries, statement lines, and `post`, the only door through which money moves."""
 
 from domain.ledger.accounts import Account, Part, Platform
+from domain.ledger.agreeing import INVARIANT as INVARIANT_6
+from domain.ledger.agreeing import booked, expect_entry
 from domain.ledger.balances import cut_snapshot, platform_balances
 from domain.ledger.books import (
     Entry,
@@ -45,6 +47,7 @@ DOCUMENTS = (Wallet, EntryRecord, StatementLine, FreezeChange, BalanceSnapshot, 
 
 __all__ = [
     "DOCUMENTS",
+    "INVARIANT_6",
     "Account",
     "AlreadyPosted",
     "BalanceSnapshot",
@@ -72,10 +75,12 @@ __all__ = [
     "WalletDecision",
     "WalletState",
     "apply",
+    "booked",
     "cut_snapshot",
     "entries_of",
     "entries_of_all",
     "entries_with",
+    "expect_entry",
     "find_wallets",
     "freeze",
     "freeze_changes",

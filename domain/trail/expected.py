@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain import deposits, escrow, onboarding, withdrawals
+from domain import deposits, escrow, onboarding, refunds, withdrawals
 from domain.deposits import Deposit
 from domain.escrow import Escrow
 from domain.kernel.money import Money
 from domain.kernel.operations import Blocker
 from domain.ledger import FreezeCause, Wallet
 from domain.onboarding import ConnectAccount
+from domain.refunds import Refund
 from domain.trail.nouns import AnyOperation
 from domain.trail.steps import Step, StepKind
 from domain.treasury import Movement
@@ -49,6 +50,8 @@ class Present:
             case Withdrawal():
                 account, wallet = self.accounts.get(document.owner), self.wallets.get(document.wallet)
                 return withdrawals.waiting_for(document, account=account, wallet=wallet)
+            case Refund():
+                return refunds.waiting_for(document, wallet=self.wallets.get(document.wallet))
             case _:
                 return None
 
@@ -62,7 +65,7 @@ async def accounts_for(documents: Mapping[str, AnyOperation]) -> dict[str, Conne
 
 def wallets_for(documents: Mapping[str, AnyOperation]) -> set[str]:
     """The wallets whose freezes matter to what waits."""
-    return {one.wallet for one in documents.values() if isinstance(one, Escrow | Withdrawal)}
+    return {one.wallet for one in documents.values() if isinstance(one, Escrow | Refund | Withdrawal)}
 
 
 def of_operations(documents: Mapping[str, AnyOperation], present: Present) -> Iterator[Expectation]:

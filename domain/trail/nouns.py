@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain import deposits, escrow, treasury, withdrawals
+from domain import deposits, escrow, refunds, treasury, withdrawals
 from domain.deposits import Deposit
 from domain.kernel.operations import Operation
 from domain.ledger import EntryRecord, Kind
+from domain.refunds import Refund
 from domain.withdrawals import Withdrawal
 
 AnyOperation = Operation[Any]
@@ -48,10 +49,10 @@ def stripe_ids(operation: AnyOperation | None, entry: EntryRecord | None) -> lis
     return list(dict.fromkeys(stripe_id for stripe_id in told if stripe_id))
 
 
-def about(documents: Iterable[AnyOperation]) -> set[str]:
-    """The refunds and disputes that took back something of the deposits among `documents`."""
-    found = (document for document in documents if isinstance(document, Deposit))
-    return {reclaim.operation for deposit in found for reclaim in deposit.reclaims}
+async def about(documents: Iterable[AnyOperation]) -> dict[str, AnyOperation]:
+    """The refunds of the deposits among `documents`, also those that came to nothing."""
+    deposit_ids = [document.id for document in documents if isinstance(document, Deposit)]
+    return {refund.id: refund for refund in await refunds.of_deposits(deposit_ids)} if deposit_ids else {}
 
 
 async def subjects_of(identifier: str) -> list[Subject]:
@@ -66,6 +67,10 @@ async def subjects_of(identifier: str) -> list[Subject]:
         deposit = await deposits.find_by_intent(identifier)
         if deposit is not None:
             return [Subject(deposit.id)]
+    if prefix == "re":
+        refund = await refunds.find_sent(identifier)
+        if refund is not None:
+            return [Subject(refund.id)]
     if prefix in {"tr", "po"}:
         found = await withdrawals.ids_of(identifier)
         if found:
@@ -106,8 +111,16 @@ def _of_withdrawal(withdrawal: Withdrawal, entry: EntryRecord | None) -> Iterabl
                 yield reversal.id if named == [transfer.id, str(come_back)] else None
 
 
+def _of_refund(refund: Refund, entry: EntryRecord | None) -> Iterable[str | None]:
+    """The reserve, and its giving back, are known to nobody but us."""
+    step = None if entry is None else entry.ref.rpartition(":")[2]
+    if refund.sent is not None and step in {refund.sent.booked.value, "returned"}:
+        yield refund.sent.id
+
+
 _NOUNS: Final[Mapping[str, Noun]] = {
     "dep": Noun(deposits.find_many, _of_deposit),
     "esc": Noun(escrow.find_many),
     "wdr": Noun(withdrawals.find_many, _of_withdrawal),
+    "rfd": Noun(refunds.find_many, _of_refund),
 }

@@ -85,7 +85,7 @@ def across(amounts: Sequence[int], index: int, span: Span, others: Iterable[int]
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """The units `gone` of one amount are the units `back` of another: the last that went is the first back."""
+    """The units `gone` of one amount are the units `back` of another, the last of them first."""
 
     went: int
     gone: Span

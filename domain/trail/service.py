@@ -53,14 +53,14 @@ async def trail_of(runtime: Runtime, subjects: Sequence[Subject], *, person: str
     traced = await follow(books, seeds, lambda wallet: person in {None, wallet.owner})
     met = {books.entries[parcel.ref].operation for parcel in traced.units}
     documents = await nouns.find_documents(met | {subject.operation for subject in subjects})
-    about = nouns.about(documents.values())
-    documents |= await nouns.find_documents(about - documents.keys())
+    about = await nouns.about(documents.values())
+    documents |= about
     currency = _currency(books, seeds, documents)
     if currency is None:
         return None
-    await books.read_operations(about | documents.keys())
+    await books.read_operations(documents.keys() if person is None else about.keys())
     traced_of = _traced(books, seeds)
-    shares = dict.fromkeys(_beside(books, documents, about, everything=person is None), 0)
+    shares = dict.fromkeys(_beside(books, documents, about.keys(), everything=person is None), 0)
     # Money that comes back in pieces may go the same way twice; there is no more of it for that.
     for parcel, units in traced.units.items():
         shares[parcel] = min(units.count, traced_of[books.entries[parcel.ref].currency])

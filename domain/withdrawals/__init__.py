@@ -1,14 +1,22 @@
 """Money out, to a contractor's bank."""
 
+from domain.sending import Hindrance
 from domain.withdrawals import audit, events
 from domain.withdrawals.bookings import Booking, booking_of_reversal, booking_of_transfer
 from domain.withdrawals.decisions import ResolveWithdrawal, WithdrawalOutcome, approve, reject, resolve
-from domain.withdrawals.documents import MACHINE, Hindrance, Withdrawal, WithdrawalStatus
+from domain.withdrawals.documents import MACHINE, Withdrawal, WithdrawalStatus
 from domain.withdrawals.reads import find, find_many, ids_of, page_of
 from domain.withdrawals.service import SEND, Requested, RequestWithdrawal, cancel, request
 from domain.withdrawals.upkeep import claim_next, go_on, look_again
 from domain.withdrawals.waiting import blockers, waiting_for
-from domain.withdrawals.waking import look_at_account, ring_woken, unfreeze_wallet, wake, wake_owner
+from domain.withdrawals.waking import (
+    look_at_account,
+    ring_woken,
+    unfreeze_wallet,
+    wake,
+    wake_for_funds,
+    wake_owner,
+)
 
 DOCUMENTS = (Withdrawal,)
 
@@ -46,5 +54,6 @@ __all__ = [
     "unfreeze_wallet",
     "waiting_for",
     "wake",
+    "wake_for_funds",
     "wake_owner",
 ]

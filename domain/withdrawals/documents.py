@@ -7,10 +7,10 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from domain.gateway import Attempt
 from domain.kernel.due import DUE_INDEX
 from domain.kernel.machine import Machine
-from domain.kernel.operations import IDEMPOTENCY_INDEX, Operation
+from domain.kernel.operations import IDEMPOTENCY_INDEX
+from domain.sending import Sending
 
 
 class WithdrawalStatus(StrEnum):
@@ -63,14 +63,6 @@ MACHINE = Machine(
 )
 
 
-class Hindrance(StrEnum):
-    """Why what could be sent is not sent now."""
-
-    FUNDS = "FUNDS"
-    ACCOUNT = "ACCOUNT"
-    FREEZE = "FREEZE"
-
-
 class Approval(BaseModel):
     """An administrator's leave, or refusal, to send what was asked for."""
 
@@ -115,29 +107,16 @@ class BankPayout(BaseModel):
     observed_at: datetime
 
 
-class Withdrawal(Operation[WithdrawalStatus]):
-    """Amounts in minor units of `currency`. `attempts_made` counts the questions to Stripe.
+class Withdrawal(Sending[WithdrawalStatus]):
+    """`account`: Stripe's id of the account that the last question named.
 
-    `attempt`: the question that is under way, and may be sent again under its key; null once it is decided.
-    `key_number`: how many keys were used. `retries`: how often it was tried again, of the schedule's times.
-    `account`: Stripe's id of the account that the last question named.
     `payouts`: the one after the other, each making good the failure of the one before.
     """
 
     machine = MACHINE
 
-    wallet: str
-    amount: int
-    currency: str
     approval: Approval | None = None
     account: str | None = None
-    attempt: Attempt | None = None
-    key_number: int = 0
-    retries: int = 0
-    hindrance: Hindrance | None = None
-    hindered_since: datetime | None = None
-    expected_at: datetime | None = None
-    alerted: bool = False
     transfers: list[SentTransfer] = Field(default_factory=list)
     payouts: list[BankPayout] = Field(default_factory=list)
     sent_at: datetime | None = None

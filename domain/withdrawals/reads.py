@@ -7,7 +7,8 @@ from typing import Any, Final
 from domain.kernel.database import Row, Tx, parse
 from domain.kernel.ids import first_id
 from domain.kernel.pages import Page, PageRequest, newest_first
-from domain.withdrawals.documents import GIVEN_BACK, Hindrance, Withdrawal, WithdrawalStatus
+from domain.sending import Hindrance
+from domain.withdrawals.documents import GIVEN_BACK, Withdrawal, WithdrawalStatus
 
 # What is under way at Stripe and the bank is told by events; this is how often it is read all the same.
 READ_EVERY: Final = timedelta(hours=1)

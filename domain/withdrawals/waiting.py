@@ -10,8 +10,9 @@ from domain.kernel.operations import Blocker
 from domain.ledger import Wallet
 from domain.onboarding import ConnectAccount
 from domain.runtime import Runtime
+from domain.sending import Hindrance
 from domain.withdrawals import reads, service
-from domain.withdrawals.documents import Hindrance, Withdrawal, WithdrawalStatus
+from domain.withdrawals.documents import Withdrawal, WithdrawalStatus
 
 S = WithdrawalStatus
 _APPROVAL: Final = Blocker("APPROVAL", "An administrator must approve it.")

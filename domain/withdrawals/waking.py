@@ -8,7 +8,8 @@ from domain.kernel.database import Tx
 from domain.ledger import Wallet, WalletDecision
 from domain.onboarding import ConnectAccount
 from domain.runtime import Runtime
-from domain.withdrawals.documents import Hindrance, Withdrawal
+from domain.sending import Hindrance
+from domain.withdrawals.documents import Withdrawal
 from domain.withdrawals.service import ring
 
 # What is beyond, the sweep does: a hundred bells at once wake every worker.

@@ -20,6 +20,7 @@ from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubsc
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
+from schema.roots.refunds import RefundMutations, RefundQueries
 from schema.roots.trail import TrailQueries
 from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscriptions
 from schema.roots.withdrawals import WithdrawalMutations, WithdrawalQueries, WithdrawalSubscriptions
@@ -35,6 +36,7 @@ class Query(
     EscrowQueries,
     ConnectQueries,
     WithdrawalQueries,
+    RefundQueries,
     MethodQueries,
     TrailQueries,
 ):
@@ -59,6 +61,7 @@ class Mutation(
     EscrowMutations,
     ConnectMutations,
     WithdrawalMutations,
+    RefundMutations,
     MethodMutations,
 ):
     pass
