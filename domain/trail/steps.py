@@ -139,16 +139,22 @@ class Told:
     def _payouts(self, withdrawal: Withdrawal, mine: Iterable[tuple[Parcel, int]]) -> Iterator[Step]:
         """Of what was sent, from the contractor's Stripe account to the bank: no money of ours any more."""
         sent = [
-            (self.books.entries[parcel.ref].postings[parcel.index].amount, share)
+            (self.books.entries[parcel.ref], parcel.index, share)
             for parcel, share in mine
             if self.books.entries[parcel.ref].kind is Kind.WITHDRAWAL_SENT
         ]
+        if not sent:
+            return
+        first = min(entry.created_at for entry, _, _ in sent)
         for payout in withdrawal.payouts:
             yield Step(
                 kind=StepKind.PAYOUT,
-                at=payout.created_at,
-                amount=Money(sum(amount for amount, _ in sent), withdrawal.currency),
-                share=Money(sum(share for _, share in sent), withdrawal.currency),
+                # Stripe's clock is its own, and shows seconds.
+                at=max(payout.created_at, first),
+                amount=Money(
+                    sum(entry.postings[index].amount for entry, index, _ in sent), withdrawal.currency
+                ),
+                share=Money(sum(share for _, _, share in sent), withdrawal.currency),
                 state=payout.status,
                 party=withdrawal.owner,
                 operation=withdrawal.id,

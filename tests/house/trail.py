@@ -45,7 +45,11 @@ async def whereabouts(person: Person, of: str) -> dict[tuple[str, str | None], i
     """Where how much of it is, by place and whose."""
     trail = await money_trail(person, of)
     assert trail is not None
-    return {(part["place"], name_of(part)): part["amount"]["amount"] for part in trail["now"]}
+    found: dict[tuple[str, str | None], int] = {}
+    for part in trail["now"]:
+        spot = (part["place"], name_of(part))
+        found[spot] = found.get(spot, 0) + part["amount"]["amount"]
+    return found
 
 
 async def expected(person: Person, of: str) -> list[str]:
