@@ -6,9 +6,11 @@ from domain.ledger.agreeing import booked, expect_entry
 from domain.ledger.balances import cut_snapshot, platform_balances
 from domain.ledger.books import (
     Entry,
+    Freeze,
     FreezeCause,
     Kind,
     LedgerBug,
+    Line,
     PlatformKind,
     Posting,
     WalletState,
@@ -27,7 +29,7 @@ from domain.ledger.documents import (
 )
 from domain.ledger.freezes import freeze, guard_send, unfreeze
 from domain.ledger.lookups import entries_of_all, entries_with, line_times, lines_between
-from domain.ledger.post import AlreadyPosted, NewEntry, Posted, open_wallet, post
+from domain.ledger.post import AlreadyPosted, NewEntry, Posted, foresee, open_wallet, post
 from domain.ledger.reads import (
     entries_of,
     find_wallets,
@@ -55,11 +57,13 @@ __all__ = [
     "CheckpointUnsound",
     "Entry",
     "EntryRecord",
+    "Freeze",
     "FreezeCause",
     "FreezeChange",
     "FreezeRecord",
     "Kind",
     "LedgerBug",
+    "Line",
     "LineId",
     "NewEntry",
     "Part",
@@ -82,6 +86,7 @@ __all__ = [
     "entries_with",
     "expect_entry",
     "find_wallets",
+    "foresee",
     "freeze",
     "freeze_changes",
     "freeze_wallet",

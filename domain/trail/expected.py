@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from domain import deposits, escrow, onboarding, refunds, withdrawals
+from domain import adjustments, deposits, escrow, onboarding, refunds, withdrawals
+from domain.adjustments import Adjustment
 from domain.deposits import Deposit
 from domain.escrow import Escrow
 from domain.kernel.money import Money
@@ -16,6 +18,8 @@ from domain.trail.nouns import AnyOperation
 from domain.trail.steps import Step, StepKind
 from domain.treasury import Movement
 from domain.withdrawals import Withdrawal
+
+_WAITS_FOR_WALLET: Final = (Adjustment, Escrow, Refund, Withdrawal)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,9 @@ class Present:
                 return withdrawals.waiting_for(document, account=account, wallet=wallet)
             case Refund():
                 return refunds.waiting_for(document, wallet=self.wallets.get(document.wallet))
+            case Adjustment():
+                wallet = self.wallets.get(document.wallet)
+                return None if wallet is None else adjustments.waiting_for(document, wallet, at=self.now)
             case _:
                 return None
 
@@ -65,7 +72,7 @@ async def accounts_for(documents: Mapping[str, AnyOperation]) -> dict[str, Conne
 
 def wallets_for(documents: Mapping[str, AnyOperation]) -> set[str]:
     """The wallets whose freezes matter to what waits."""
-    return {one.wallet for one in documents.values() if isinstance(one, Escrow | Refund | Withdrawal)}
+    return {one.wallet for one in documents.values() if isinstance(one, _WAITS_FOR_WALLET)}
 
 
 def of_operations(documents: Mapping[str, AnyOperation], present: Present) -> Iterator[Expectation]:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain import deposits, escrow, refunds, treasury, withdrawals
+from domain import adjustments, deposits, escrow, refunds, treasury, withdrawals
 from domain.deposits import Deposit
 from domain.kernel.operations import Operation
 from domain.ledger import EntryRecord, Kind
@@ -123,4 +123,5 @@ _NOUNS: Final[Mapping[str, Noun]] = {
     "esc": Noun(escrow.find_many),
     "wdr": Noun(withdrawals.find_many, _of_withdrawal),
     "rfd": Noun(refunds.find_many, _of_refund),
+    "adj": Noun(adjustments.find_many),
 }
