@@ -16,7 +16,8 @@ strawberry.enum(
     name="TrailStepKind",
     description="What a step on the way of money is: as a statement says it, and what shows on none: a "
     "deposit was asked for, a card was charged, money came that nobody had agreed upon, Stripe's and the "
-    "platform's fees, a payout from a contractor's Stripe account to the bank. More may be added.",
+    "platform's fees, a payout from a contractor's Stripe account to the bank, a payout or a top-up of the "
+    "platform's own. More may be added.",
 )
 strawberry.enum(
     Place,
@@ -33,6 +34,7 @@ _DESCRIPTIONS: Final = {
     StepKind.CARD_CHARGED: "Card charged",
     StepKind.UNEXPLAINED: "Received, but not as agreed",
     StepKind.DEPOSIT: "Credited to the wallet",
+    StepKind.BANK: "Between the platform's own bank and Stripe",
     StepKind.STRIPE_FEE: "Stripe's fee, which the platform bears",
     StepKind.ESCROW_FUNDED: "Locked for the job",
     StepKind.ESCROW_RELEASED: "Released to the contractor",

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.ledger import Account, EntryRecord, Part, Platform
+from domain.ledger import Account, EntryRecord, Part, Platform, PlatformKind
 from domain.trail.queue import Span, across, undone
 
 
@@ -154,8 +154,10 @@ def brought_in(entries: Sequence[EntryRecord]) -> list[tuple[Parcel, Span]]:
     Where it took some out of a wallet, only those: what Stripe or a loss adds lies on ways that meet theirs.
     """
     brought = []
-    # What the treasury books beside an operation, as a fee, is no money of it; alone, it is all there is.
-    for entry in [entry for entry in entries if not entry.ref.startswith("stripe:")] or entries:
+    # What the treasury books beside an operation is no money of it; nor is a fee of what it books alone.
+    own = [entry for entry in entries if not entry.ref.startswith("stripe:")]
+    alone = [entry for entry in entries if entry.kind is not PlatformKind.STRIPE_FEE]
+    for entry in own or alone or entries:
         for index, posting in enumerate(entry.postings):
             parcel, whole = Parcel(entry.ref, index), Span(0, posting.amount)
             leaves = is_wallet(account_of(entry, index, Way.BACK))
@@ -178,6 +180,11 @@ def _touching(
         for index, posting in enumerate(entry.postings)
         if queue_of(entry, index, way, known) == queue
     ]
+
+
+def place_at(account: Account) -> Place:
+    """Where money is whose way ends in the account."""
+    return Place.REVIEW if account.text == _UNEXPLAINED else Place.PLATFORM
 
 
 def place_after(queue: Queue) -> Place:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from domain.ledger import Account, EntryRecord, Wallet
 from domain.trail.books import PARCELS_MAX, Books
-from domain.trail.flows import Parcel, Place, Way, account_of, is_wallet, place_after, through
+from domain.trail.flows import Parcel, Place, Way, account_of, is_wallet, place_after, place_at, through
 from domain.trail.queue import Search, Span, Units
 
 Enter = Callable[[Wallet], bool]
@@ -129,9 +129,8 @@ def _in_operation(books: Books, traced: Traced, step: _Step) -> list[Following]:
     passed = through(books.of(step.entry.operation), parcel, span, way)
     rest = span.size - sum(units.size for _, units in passed.parts)
     if rest and way is Way.ON:
-        place, of = Place.PLATFORM, step.account.text
-        if passed.queue is not None:
-            place, of = place_after(passed.queue), passed.queue.operation
+        of = step.account.text if passed.queue is None else passed.queue.operation
+        place = place_at(step.account) if passed.queue is None else place_after(passed.queue)
         traced.spots[Spot(place, step.entry.currency, of)] += rest
     return [Following(way, *part) for part in passed.parts]
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from domain.deposits import Deposit
 from domain.kernel.money import Money
-from domain.ledger import Account, EntryRecord, Kind, Platform, PlatformKind
+from domain.ledger import Account, EntryRecord, Kind, Platform
 from domain.trail.books import Books
 from domain.trail.flows import Parcel
 from domain.trail.nouns import AnyOperation, stripe_ids
@@ -23,6 +23,7 @@ class StepKind(StrEnum):
     CARD_CHARGED = "CARD_CHARGED"
     UNEXPLAINED = "UNEXPLAINED"
     DEPOSIT = "DEPOSIT"
+    BANK = "BANK"
     STRIPE_FEE = "STRIPE_FEE"
     ESCROW_FUNDED = "ESCROW_FUNDED"
     ESCROW_RELEASED = "ESCROW_RELEASED"
@@ -196,9 +197,7 @@ def _kind(entry: EntryRecord, index: int) -> StepKind:
         return StepKind.PLATFORM_FEE
     if entry.kind is Kind.DEPOSIT and Account.parse(entry.postings[index].destination).wallet_id is None:
         return StepKind.UNEXPLAINED
-    if entry.kind is PlatformKind.STRIPE_FEE:
-        return StepKind.STRIPE_FEE
-    return StepKind(entry.kind.value) if isinstance(entry.kind, Kind) else StepKind.UNEXPLAINED
+    return StepKind(entry.kind.value)
 
 
 def _state(document: AnyOperation | None, at: datetime) -> str | None:

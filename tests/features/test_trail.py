@@ -7,12 +7,13 @@ import pytest
 from domain import treasury
 from domain.trail import books
 from tests.features.test_review import in_review, resolve
+from tests.features.test_treasury import foreign_payment
 from tests.features.test_withdrawal_bank import bank_says, pay_out, reverse
 from tests.house import House, Person
 from tests.house.refunds import paid, refund_deposit
 from tests.house.refunds import reaches as refund_reaches
 from tests.house.trail import expected, money_trail, name_of, told, whereabouts
-from tests.house.treasury import cards_settle
+from tests.house.treasury import cards_settle, plant
 
 PRICE, FUNDED, PAYOUT, FEES = 100_00, 105_00, 80_00, 25_00
 
@@ -291,6 +292,20 @@ async def test_a_deposit_that_was_not_paid_or_not_as_agreed(house: House, ada: P
         ("DEPOSIT", "ada", 20_00, 20_00),
     ]
     assert await whereabouts(ada, deposit["id"]) == {("AVAILABLE", "ada"): 20_00}
+
+
+async def test_what_nothing_of_ours_caused_is_for_admins(house: House, ada: Person, edith: Person) -> None:
+    await foreign_payment(house, 7_00)
+    await cards_settle(house)
+    [topped_up] = await plant(house, "topup", 3_00)
+    await treasury.read_balance_transactions(house.runtime)
+    movement = await house.collection("movements").find_one({"outcome": "UNEXPLAINED"})
+    for stripe_id in (movement["_id"], movement["source"]):
+        kinds = [kind for kind, _, _, share in await told(edith, stripe_id) if share]
+        assert kinds == ["UNEXPLAINED"]
+        assert ("REVIEW", None) in await whereabouts(edith, stripe_id)
+        assert await money_trail(ada, stripe_id) is None
+    assert await told(edith, topped_up) == [("BANK", None, 3_00, 3_00)]
 
 
 # ------------------------------------------------------------------ bounds
