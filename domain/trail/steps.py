@@ -87,14 +87,16 @@ class Told:
     def _booked(self, parcel: Parcel, share: int) -> Step:
         entry = self.books.entries[parcel.ref]
         posting = entry.postings[parcel.index]
-        document = self.documents.get(entry.operation)
+        # What the treasury books beside an operation changes nothing of it.
+        is_beside = entry.ref.startswith("stripe:")
+        document = None if is_beside else self.documents.get(entry.operation)
         return Step(
             kind=_kind(entry, parcel.index),
             at=entry.created_at,
             amount=Money(posting.amount, entry.currency),
             share=Money(share, entry.currency),
             state=_state(document, entry.created_at),
-            party=self._party(entry, parcel.index),
+            party=self._party(entry, parcel.index, document),
             operation=entry.operation,
             entry=entry,
             stripe_ids=self._stripe_ids(entry),
@@ -171,14 +173,13 @@ class Told:
         comes = entry.postings[parcel.index].source == _STRIPE or entry.ref.endswith(":succeeded")
         return comes and entry.kind is Kind.DEPOSIT
 
-    def _party(self, entry: EntryRecord, index: int) -> str | None:
-        """Who receives it, else whose it was. Money from an operation that has an owner is theirs."""
+    def _party(self, entry: EntryRecord, index: int, document: AnyOperation | None) -> str | None:
+        """Who receives it, else whose it was. What a deposit brought into no wallet is its owner's."""
         posting = entry.postings[index]
         for text in (posting.destination, posting.source):
             wallet_id = Account.parse(text).wallet_id
             if wallet_id is not None:
                 return self.books.wallets[wallet_id].owner
-        document = self.documents.get(entry.operation)
         return document.owner if isinstance(document, Deposit) else None
 
     def _stripe_ids(self, entry: EntryRecord) -> tuple[str, ...]:
