@@ -63,25 +63,32 @@ async def subjects_of(identifier: str) -> list[Subject]:
     if prefix == "esm":
         move = await escrow.find_move(identifier)
         return [] if move is None else [Subject(move.escrow, move.ref)]
-    if prefix == "pi":
-        deposit = await deposits.find_by_intent(identifier)
-        if deposit is not None:
-            return [Subject(deposit.id)]
-    if prefix == "re":
-        refund = await refunds.find_sent(identifier)
-        if refund is not None:
-            return [Subject(refund.id)]
-    if prefix in {"tr", "po"}:
-        found = await withdrawals.ids_of(identifier)
-        if found:
-            return [Subject(operation) for operation in found]
-    # A charge, a reversal, a balance transaction: as far as Stripe's balance was read.
-    movement = await treasury.find_by_stripe_id(identifier)
-    return [] if movement is None else [Subject(movement.operation)]
+    found = await _AT_STRIPE[prefix](identifier) if prefix in _AT_STRIPE else []
+    if not found:
+        # A charge, a reversal, a balance transaction: as far as Stripe's balance was read.
+        movement = await treasury.find_by_stripe_id(identifier)
+        found = [] if movement is None else [movement.operation]
+    return [Subject(operation) for operation in found]
 
 
 def is_ours(operation_id: str) -> bool:
     return _prefix(operation_id) in _NOUNS
+
+
+async def _by_intent(stripe_id: str) -> list[str]:
+    return _ids(await deposits.find_by_intent(stripe_id))
+
+
+async def _by_session(stripe_id: str) -> list[str]:
+    return _ids(await deposits.find_by_session(stripe_id))
+
+
+async def _by_refund(stripe_id: str) -> list[str]:
+    return _ids(await refunds.find_sent(stripe_id))
+
+
+def _ids(found: AnyOperation | None) -> list[str]:
+    return [] if found is None else [found.id]
 
 
 def _prefix(identifier: str) -> str:
@@ -90,6 +97,7 @@ def _prefix(identifier: str) -> str:
 
 def _of_deposit(deposit: Deposit, entry: EntryRecord | None) -> Iterable[str | None]:
     named = [] if entry is None else entry.ref.split(":")[3:]
+    yield None if deposit.checkout is None else deposit.checkout.session_id
     yield next((one for one in named if one.startswith("pi_")), deposit.payment_intent_id)
     yield next((one for one in named if one.startswith("re_")), None)
     if entry is not None and entry.kind is Kind.REFUND_SENT:
@@ -124,4 +132,13 @@ _NOUNS: Final[Mapping[str, Noun]] = {
     "wdr": Noun(withdrawals.find_many, _of_withdrawal),
     "rfd": Noun(refunds.find_many, _of_refund),
     "adj": Noun(adjustments.find_many),
+}
+
+# Whose a thing at Stripe is, by the beginning of its id there.
+_AT_STRIPE: Final[Mapping[str, Callable[[str], Awaitable[list[str]]]]] = {
+    "pi": _by_intent,
+    "cs": _by_session,
+    "re": _by_refund,
+    "tr": withdrawals.ids_of,
+    "po": withdrawals.ids_of,
 }

@@ -78,7 +78,7 @@ async def test_a_trail_asks_by_index_for_much_at_once(house: House) -> None:
         assert sum(query.documents for query in lines) < 200 + 2 * CHUNK + 10 * len(jobs)
     # Of twelve jobs in no more questions than of two.
     assert counts[0] == counts[1] < 20
-    for stripe_id in ("pi_1", "tr_1", "po_1", "ch_1", "re_1"):
+    for stripe_id in ("pi_1", "cs_1", "tr_1", "po_1", "re_1", "ch_1"):
         async with profile(house) as profiler:
             assert await trail.subjects_of(stripe_id) == []
             found = await profiler.queries()

@@ -6,6 +6,7 @@ import pytest
 
 from domain import treasury
 from domain.trail import books
+from tests.features.test_checkout import checks_out, on_page, session_of
 from tests.features.test_review import in_review, resolve
 from tests.features.test_treasury import foreign_payment
 from tests.features.test_withdrawal_bank import bank_says, pay_out, reverse
@@ -292,6 +293,17 @@ async def test_a_deposit_that_was_not_paid_or_not_as_agreed(house: House, ada: P
         ("DEPOSIT", "ada", 20_00, 20_00),
     ]
     assert await whereabouts(ada, deposit["id"]) == {("AVAILABLE", "ada"): 20_00}
+
+
+async def test_a_checkout_is_known_by_its_session(house: House, ada: Person) -> None:
+    deposit = await checks_out(ada)
+    session = session_of(deposit)
+    assert await money_trail(ada, session) == await money_trail(ada, deposit["id"])
+    await on_page(house, deposit)
+    await house.settled(ada, deposit)
+    trail = await money_trail(ada, session)
+    stored = await house.collection("deposits").find_one({"_id": deposit["id"]})
+    assert step(trail, "CARD_CHARGED")["stripeIds"] == [session, stored["payment_intent_id"]]
 
 
 async def test_what_nothing_of_ours_caused_is_for_admins(house: House, ada: Person, edith: Person) -> None:
