@@ -8,6 +8,7 @@ from typing import Final
 from domain import ledger
 from domain.kernel.database import Row
 from domain.ledger import EntryRecord, Wallet
+from domain.trail.flows import Passages
 from domain.trail.queue import Line, Search
 
 # Of statement lines that one trail reads, a chunk at a time; of entries; of postings that it consists of.
@@ -16,6 +17,7 @@ ENTRIES_MAX: Final = 4_000
 PARCELS_MAX: Final = 250
 CHUNK: Final = 100
 _CHUNKS_AT_ONCE: Final = 40
+_OPERATIONS_AT_ONCE: Final = 30
 _PROBES: Final = 15
 # More than any wallet needs: 15 probes a round leave a sixteenth.
 _ROUNDS_MAX: Final = 16
@@ -28,22 +30,22 @@ class Books:
     def __init__(self) -> None:
         self.entries: dict[str, EntryRecord] = {}
         self.wallets: dict[str, Wallet] = {}
-        self._of_operation: dict[str, list[EntryRecord]] = {}
+        self._passages: dict[str, Passages] = {}
         self._lines: defaultdict[str, dict[int, Line]] = defaultdict(dict)
         self._seqs: dict[tuple[str, str], int] = {}
-
-    @property
-    def is_exhausted(self) -> bool:
-        """Whether so much was read that the trail ends here."""
-        return self._lines_read >= LINES_MAX or len(self.entries) >= ENTRIES_MAX
 
     @property
     def _lines_read(self) -> int:
         return sum(len(lines) for lines in self._lines.values())
 
-    def of(self, operation: str) -> list[EntryRecord]:
-        """What is booked under it, in the order of making, once it was read."""
-        return self._of_operation.get(operation, [])
+    def passages(self, operation: str) -> Passages | None:
+        """The ways through the operation; None where it was not read, being beyond the limits."""
+        return self._passages.get(operation)
+
+    def of(self, operation: str) -> Sequence[EntryRecord]:
+        """What is booked under it, in the order of making, as far as it was read."""
+        passages = self.passages(operation)
+        return () if passages is None else passages.entries
 
     async def read_entries(self, refs: Iterable[str]) -> None:
         """As they are; one that is not there stays away."""
@@ -53,13 +55,18 @@ class Books:
                 self.entries[entry.ref] = entry
 
     async def read_operations(self, operations: Iterable[str]) -> None:
-        missing = {operation for operation in operations if operation not in self._of_operation}
-        if not missing:
-            return
-        self._of_operation |= {operation: [] for operation in missing}
-        for entry in await ledger.entries_of_all(sorted(missing), limit=ENTRIES_MAX):
-            self.entries[entry.ref] = entry
-            self._of_operation[entry.operation].append(entry)
+        """Each wholly, or not at all."""
+        missing = sorted({operation for operation in operations if operation not in self._passages})
+        while missing and len(self.entries) < ENTRIES_MAX:
+            some, missing = missing[:_OPERATIONS_AT_ONCE], missing[_OPERATIONS_AT_ONCE:]
+            found = await ledger.entries_of_all(some, limit=ENTRIES_MAX + 1)
+            if len(found) > ENTRIES_MAX:
+                continue
+            of: dict[str, list[EntryRecord]] = {operation: [] for operation in some}
+            for entry in found:
+                self.entries[entry.ref] = entry
+                of[entry.operation].append(entry)
+            self._passages |= {operation: Passages(entries) for operation, entries in of.items()}
 
     async def read_wallets(self, wallet_ids: Collection[str]) -> None:
         """Anew: as long as they are now, they have the lines of every entry that was read."""
@@ -72,7 +79,7 @@ class Books:
         No index leads from an entry to its lines, but their times never run backwards.
         """
         lowest = await self._bisect([one for one in wanted if one[:2] not in self._seqs])
-        while lowest and not self.is_exhausted:
+        while lowest and self._lines_read < LINES_MAX:
             await self._read_chunks({(wallet, seq) for (wallet, _), seq in lowest.items()})
             lowest = {
                 (wallet, ref): _first_of(_chunk_of(seq) + 1)
@@ -119,7 +126,7 @@ class Books:
     async def _read_chunks(self, places: Collection[tuple[str, int]]) -> None:
         chunks = {(wallet, _chunk_of(seq)) for wallet, seq in places}
         ranges = [(wallet, _first_of(chunk), _first_of(chunk + 1) - 1) for wallet, chunk in sorted(chunks)]
-        while ranges and not self.is_exhausted:
+        while ranges and self._lines_read < LINES_MAX:
             some, ranges = ranges[:_CHUNKS_AT_ONCE], ranges[_CHUNKS_AT_ONCE:]
             self._remember(await ledger.lines_between(some))
 

@@ -76,7 +76,7 @@ def wallets_for(documents: Mapping[str, AnyOperation]) -> set[str]:
 
 
 def of_operations(documents: Mapping[str, AnyOperation], present: Present) -> Iterator[Expectation]:
-    for document in documents.values():
+    for document in sorted(documents.values(), key=lambda document: document.created_at):
         blocker = present.waiting(document)
         if blocker is not None:
             yield Expectation(

@@ -1,6 +1,7 @@
 """What an account is for money that is followed, pure: a queue, or a place where a way begins or ends."""
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -110,76 +111,79 @@ class Passed:
     parts: Sequence[tuple[Parcel, Span]] = ()
 
 
-def through(entries: Sequence[EntryRecord], parcel: Parcel, span: Span, way: Way) -> Passed:
-    """Through the queue that follows `parcel`, of which `entries` are the whole operation's."""
-    known = {entry.ref: entry for entry in entries}
-    entry = known[parcel.ref]
-    queue = queue_of(entry, parcel.index, way, known)
-    if queue is None:
-        return Passed(None)
-    if queue.is_of_units_that_return:
-        return Passed(queue, _undone(entries, queue, parcel, span, known))
-    mine = _touching(entries, queue, way, known)
-    others = _touching(entries, queue, way.opposite, known)
-    place = [one for one, _ in mine].index(parcel)
-    found = across([amount for _, amount in mine], place, span, [amount for _, amount in others])
-    return Passed(queue, [(others[number][0], units) for number, units in found])
+class Passages:
+    """The ways through one operation, of all whose entries it is made, in the order of their making."""
 
+    def __init__(self, entries: Sequence[EntryRecord]) -> None:
+        self.entries = entries
+        known = {entry.ref for entry in entries}
+        self._amounts: dict[Parcel, int] = {}
+        self._queues: dict[tuple[Parcel, Way], Queue | None] = {}
+        # The postings into a queue (ON) and out of it (BACK).
+        self._touching: defaultdict[tuple[Queue, Way], list[Parcel]] = defaultdict(list)
+        for entry in entries:
+            for index, posting in enumerate(entry.postings):
+                parcel = Parcel(entry.ref, index)
+                self._amounts[parcel] = posting.amount
+                for way in Way:
+                    queue = queue_of(entry, index, way, known)
+                    self._queues[parcel, way] = queue
+                    if queue is not None:
+                        self._touching[queue, way].append(parcel)
 
-def _undone(
-    entries: Sequence[EntryRecord], queue: Queue, parcel: Parcel, span: Span, known: Container[str]
-) -> list[tuple[Parcel, Span]]:
-    """Of units that went to Stripe those that came back, or of those that came back those that went."""
-    went, came = (dict(_touching(entries, queue, way, known)) for way in Way)
-    both = [one for one in _parcels(entries) if one in went or one in came]
-    found = []
-    for pair in undone([went[one] if one in went else -came[one] for one in both]):
-        gone, back = (both[pair.went], pair.gone), (both[pair.came], pair.back)
-        for (mine, units), (other, _) in ((gone, back), (back, gone)):
-            common = units.common(span) if mine == parcel else None
-            if common is not None:
-                found.append((other, pair.across(common)))
-    return found
+    def through(self, parcel: Parcel, span: Span, way: Way) -> Passed:
+        """Through the queue that follows `parcel`."""
+        queue = self._queues[parcel, way]
+        if queue is None:
+            return Passed(None)
+        if queue.is_of_units_that_return:
+            return Passed(queue, self._undone(queue, parcel, span))
+        mine, others = self._touching[queue, way], self._touching[queue, way.opposite]
+        amounts, other_amounts = ([self._amounts[one] for one in side] for side in (mine, others))
+        found = across(amounts, mine.index(parcel), span, other_amounts)
+        return Passed(queue, [(others[number], units) for number, units in found])
 
+    def brought_in(self) -> list[tuple[Parcel, Span]]:
+        """The units that the operation brings in from elsewhere.
 
-def _parcels(entries: Iterable[EntryRecord]) -> Iterator[Parcel]:
-    for entry in entries:
-        for index in range(len(entry.postings)):
-            yield Parcel(entry.ref, index)
+        Where it took some out of a wallet, only those: what Stripe or a loss adds lies on ways that meet
+        theirs.
+        """
+        brought = []
+        for parcel in self._own():
+            amount = self._amounts[parcel]
+            passed = self.through(parcel, Span(0, amount), Way.BACK)
+            # What did not come by the operation itself is what is last of it.
+            covered = sum(units.size for _, units in passed.parts)
+            if covered < amount:
+                brought.append((parcel, Span(covered, amount)))
+        taken = [one for one in brought if self._leaves_wallet(one[0])]
+        return taken or brought
 
+    def _undone(self, queue: Queue, parcel: Parcel, span: Span) -> list[tuple[Parcel, Span]]:
+        """Of units that went to Stripe those that came back, or of those that came back those that went."""
+        went, came = (set(self._touching[queue, way]) for way in Way)
+        both = [one for one in self._amounts if one in went or one in came]
+        found = []
+        for pair in undone([self._amounts[one] * (1 if one in went else -1) for one in both]):
+            gone, back = (both[pair.went], pair.gone), (both[pair.came], pair.back)
+            for (mine, units), (other, _) in ((gone, back), (back, gone)):
+                common = units.common(span) if mine == parcel else None
+                if common is not None:
+                    found.append((other, pair.across(common)))
+        return found
 
-def brought_in(entries: Sequence[EntryRecord]) -> list[tuple[Parcel, Span]]:
-    """The units that an operation, whose all `entries` are, brings in from elsewhere.
+    def _own(self) -> Iterator[Parcel]:
+        """What the treasury books beside an operation is no money of it; nor is a fee of what it books."""
+        own = [entry for entry in self.entries if not entry.ref.startswith("stripe:")]
+        alone = [entry for entry in self.entries if entry.kind is not PlatformKind.STRIPE_FEE]
+        for entry in own or alone or self.entries:
+            for index in range(len(entry.postings)):
+                yield Parcel(entry.ref, index)
 
-    Where it took some out of a wallet, only those: what Stripe or a loss adds lies on ways that meet theirs.
-    """
-    brought = []
-    # What the treasury books beside an operation is no money of it; nor is a fee of what it books alone.
-    own = [entry for entry in entries if not entry.ref.startswith("stripe:")]
-    alone = [entry for entry in entries if entry.kind is not PlatformKind.STRIPE_FEE]
-    for entry in own or alone or entries:
-        for index, posting in enumerate(entry.postings):
-            parcel, whole = Parcel(entry.ref, index), Span(0, posting.amount)
-            leaves = is_wallet(account_of(entry, index, Way.BACK))
-            parts = () if leaves else through(entries, parcel, whole, Way.BACK).parts
-            # First come, first gone: what did not come by the operation itself is what is last of it.
-            covered = sum(units.size for _, units in parts)
-            if covered < posting.amount:
-                brought.append((leaves, parcel, Span(covered, posting.amount)))
-    taken = any(leaves for leaves, _, _ in brought)
-    return [(parcel, span) for leaves, parcel, span in brought if leaves or not taken]
-
-
-def _touching(
-    entries: Sequence[EntryRecord], queue: Queue, way: Way, known: Container[str]
-) -> list[tuple[Parcel, int]]:
-    """The postings into the queue (ON) or out of it (BACK), and their amounts."""
-    return [
-        (Parcel(entry.ref, index), posting.amount)
-        for entry in entries
-        for index, posting in enumerate(entry.postings)
-        if queue_of(entry, index, way, known) == queue
-    ]
+    def _leaves_wallet(self, parcel: Parcel) -> bool:
+        entry = next(entry for entry in self.entries if entry.ref == parcel.ref)
+        return is_wallet(account_of(entry, parcel.index, Way.BACK))
 
 
 def place_at(account: Account) -> Place:

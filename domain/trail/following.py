@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from domain.ledger import Account, EntryRecord, Wallet
 from domain.trail.books import PARCELS_MAX, Books
-from domain.trail.flows import Parcel, Place, Way, account_of, is_wallet, place_after, place_at, through
+from domain.trail.flows import Parcel, Place, Way, account_of, is_wallet, place_after, place_at
 from domain.trail.queue import Search, Span, Units
 
 Enter = Callable[[Wallet], bool]
@@ -15,11 +15,15 @@ Enter = Callable[[Wallet], bool]
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """Units `span` of a parcel, on their `way`."""
+    """Units `span` of a parcel, on their `way`, which began at the parcel `began`."""
 
     way: Way
     parcel: Parcel
     span: Span
+    began: Parcel
+
+    def next(self, parcel: Parcel, span: Span) -> "Following":
+        return Following(self.way, parcel, span, self.began)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,12 @@ class Spot:
 
 @dataclass
 class Traced:
-    """`units`: what of each parcel is the traced money. `spots`: where all of it is now, in minor units.
+    """`amounts`: how much is traced, by currency. `units`: what of each parcel that is.
 
-    `is_complete`: whether no limit ended the way.
+    `spots`: where all of it is now, in minor units. `is_complete`: whether no limit ended the way.
     """
 
+    amounts: Counter[str] = field(default_factory=Counter)
     units: dict[Parcel, Units] = field(default_factory=lambda: defaultdict(Units))
     spots: Counter[Spot] = field(default_factory=Counter)
     entered: set[str] = field(default_factory=set)
@@ -79,28 +84,40 @@ class _Walk:
 
     wallet: Wallet
     search: Search
-    way: Way
+    following: Following
+
+    @property
+    def way(self) -> Way:
+        return self.following.way
 
 
-async def follow(books: Books, seeds: Sequence[Following], may_enter: Enter) -> Traced:
+async def follow(books: Books, seeds: Sequence[tuple[Parcel, Span]], may_enter: Enter) -> Traced:
     """Where the money of `seeds` came from and went to; each unit of a parcel is followed once a way."""
     traced = Traced()
     seen: defaultdict[tuple[Way, Parcel], Units] = defaultdict(Units)
-    going = list(seeds)
+    begun = {parcel for parcel, _ in seeds}
+    for parcel, span in seeds:
+        traced.amounts[books.entries[parcel.ref].currency] += span.size
+    going = [Following(way, parcel, span, parcel) for parcel, span in seeds for way in Way]
     while going:
         fresh = []
         for one in going:
+            currency = books.entries[one.parcel.ref].currency
             if one.parcel not in traced.units and len(traced.units) >= PARCELS_MAX:
-                traced.give_up(one.way, one.span.size, books.entries[one.parcel.ref].currency)
+                traced.give_up(one.way, one.span.size, currency)
                 continue
             new = seen[one.way, one.parcel].add(one.span)
             if one.way is Way.ON:
-                # Round to where it was taken from, as a debt is by what pays it.
                 size = one.span.size - sum(span.size for span in new)
-                traced.spots[Spot(Place.EVENED_OUT, books.entries[one.parcel.ref].currency)] += size
+                if one.parcel in begun - {one.began}:
+                    # The same money, taken once more: that is followed from here on already.
+                    traced.amounts[currency] -= size
+                else:
+                    # Round to where it was taken from, as a debt is by what pays it.
+                    traced.spots[Spot(Place.EVENED_OUT, currency)] += size
             for span in new:
                 traced.units[one.parcel].add(span)
-                fresh.append(Following(one.way, one.parcel, span))
+                fresh.append(one.next(one.parcel, span))
         going = await _wave(books, traced, fresh, may_enter)
     return traced
 
@@ -126,13 +143,17 @@ def _step(books: Books, following: Following) -> _Step:
 def _in_operation(books: Books, traced: Traced, step: _Step) -> list[Following]:
     """Within the queue that the operation makes of the account; or there is no next."""
     way, parcel, span = step.following.way, step.following.parcel, step.following.span
-    passed = through(books.of(step.entry.operation), parcel, span, way)
+    passages = books.passages(step.entry.operation)
+    if passages is None:
+        traced.give_up(way, span.size, step.entry.currency)
+        return []
+    passed = passages.through(parcel, span, way)
     rest = span.size - sum(units.size for _, units in passed.parts)
     if rest and way is Way.ON:
         of = step.account.text if passed.queue is None else passed.queue.operation
         place = place_at(step.account) if passed.queue is None else place_after(passed.queue)
         traced.spots[Spot(place, step.entry.currency, of)] += rest
-    return [Following(way, *part) for part in passed.parts]
+    return [step.following.next(*part) for part in passed.parts]
 
 
 async def _in_wallets(
@@ -155,7 +176,7 @@ async def _in_wallets(
         if line is None:
             traced.give_up(step.following.way, step.following.span.size, wallet.currency)
         else:
-            walks.append(_Walk(wallet, Search(line, step.span_in_line), step.following.way))
+            walks.append(_Walk(wallet, Search(line, step.span_in_line), step.following))
     await books.search([(walk.wallet.id, walk.search) for walk in walks])
     for walk in walks:
         _note_missing(traced, walk)
@@ -188,5 +209,5 @@ def _postings_of(books: Books, traced: Traced, walk: _Walk) -> Iterator[Followin
             if account_of(entry, index, walk.way.opposite) == account:
                 common = units.common(Span(start, start + posting.amount))
                 if common is not None:
-                    yield Following(walk.way, Parcel(entry.ref, index), common.shifted(-start))
+                    yield walk.following.next(Parcel(entry.ref, index), common.shifted(-start))
                 start += posting.amount

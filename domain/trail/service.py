@@ -1,7 +1,6 @@
 """Where is this money? Its way from the card that paid to the bank that received, and what comes next."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
@@ -12,8 +11,8 @@ from domain.runtime import Runtime
 from domain.trail import expected, nouns
 from domain.trail.books import Books
 from domain.trail.expected import Expectation, Present
-from domain.trail.flows import Parcel, Place, Way, brought_in
-from domain.trail.following import Following, Spot, follow
+from domain.trail.flows import Parcel, Place
+from domain.trail.following import Spot, follow
 from domain.trail.nouns import AnyOperation, Subject
 from domain.trail.queue import Span
 from domain.trail.steps import Step, Told
@@ -55,15 +54,14 @@ async def trail_of(runtime: Runtime, subjects: Sequence[Subject], *, person: str
     documents = await nouns.find_documents(met | {subject.operation for subject in subjects})
     about = await nouns.about(documents.values())
     documents |= about
-    currency = _currency(books, seeds, documents)
+    currency = next(iter(traced.amounts), None) or _currency(documents)
     if currency is None:
         return None
     await books.read_operations(documents.keys() if person is None else about.keys())
-    traced_of = _traced(books, seeds)
     shares = dict.fromkeys(_beside(books, documents, about.keys(), everything=person is None), 0)
     # Money that comes back in pieces may go the same way twice; there is no more of it for that.
     for parcel, units in traced.units.items():
-        shares[parcel] = min(units.count, traced_of[books.entries[parcel.ref].currency])
+        shares[parcel] = min(units.count, traced.amounts[books.entries[parcel.ref].currency])
     movements, accounts, _ = await asyncio.gather(
         treasury.movements_of([parcel.ref for parcel in shares] if person is None else []),
         expected.accounts_for(documents),
@@ -76,7 +74,7 @@ async def trail_of(runtime: Runtime, subjects: Sequence[Subject], *, person: str
     if person is None:
         awaited += [one for step in steps for one in expected.of_charge(step, movements)]
     return Trail(
-        amount=Money(traced_of[currency], currency),
+        amount=Money(traced.amounts[currency], currency),
         steps=steps,
         now=[_whereabouts(books, documents, spot, size) for spot, size in traced.spots.items() if size],
         expected=awaited,
@@ -84,28 +82,17 @@ async def trail_of(runtime: Runtime, subjects: Sequence[Subject], *, person: str
     )
 
 
-def _seeds(books: Books, subject: Subject) -> list[Following]:
-    parcels = brought_in(books.of(subject.operation))
+def _seeds(books: Books, subject: Subject) -> list[tuple[Parcel, Span]]:
     if subject.entry is not None:
         postings = enumerate(books.entries[subject.entry].postings)
-        parcels = [(Parcel(subject.entry, index), Span(0, posting.amount)) for index, posting in postings]
-    return [Following(way, *parcel) for parcel in parcels for way in Way]
+        return [(Parcel(subject.entry, index), Span(0, posting.amount)) for index, posting in postings]
+    passages = books.passages(subject.operation)
+    return [] if passages is None else passages.brought_in()
 
 
-def _currency(books: Books, seeds: Sequence[Following], documents: Mapping[str, AnyOperation]) -> str | None:
-    """Of the traced money; of an operation that has moved none yet, its own."""
-    for seed in seeds:
-        return books.entries[seed.parcel.ref].currency
+def _currency(documents: Mapping[str, AnyOperation]) -> str | None:
+    """Of operations that have moved no money yet."""
     return next((document.currency for document in documents.values()), None)
-
-
-def _traced(books: Books, seeds: Sequence[Following]) -> Counter[str]:
-    """How much is traced, by currency: a deposit may have received others beside its own."""
-    traced = Counter[str]()
-    for seed in seeds:
-        if seed.way is Way.ON:
-            traced[books.entries[seed.parcel.ref].currency] += seed.span.size
-    return traced
 
 
 def _beside(

@@ -340,3 +340,9 @@ async def test_a_trail_that_is_too_long_says_so(
     }
     monkeypatch.setattr(books, "LINES_MAX", 0)
     assert await whereabouts(ada, deposit["id"]) == {("NOT_FOLLOWED", None): 210_00}
+    monkeypatch.undo()
+    monkeypatch.setattr(books, "ENTRIES_MAX", 2)
+    assert await whereabouts(ada, deposit["id"]) == {
+        ("AVAILABLE", "ada"): 178_50,
+        ("NOT_FOLLOWED", None): 31_50,
+    }

@@ -164,7 +164,30 @@ async def test_all_trails_together_tell_where_everything_is(
             assert shares[other][one] == share, (one, other)
 
 
-async def trail_of(house: House, operation: str, entry: str) -> Trail:
+async def test_money_that_was_taken_twice_is_traced_once(house: House) -> None:
+    """Given back, and then found sent after all; and of a dispute, what came back pays what it took."""
+    played = Postings(house, 0)
+    wallet = (await ledger.open_wallet(new_id("usr"), "USD")).id
+    purse, held = Account.available(wallet), Account.held(wallet)
+    brought, sent, disputed = new_id("dep"), new_id("wdr"), new_id("dsp")
+    await played.post(brought, Kind.DEPOSIT, "deposit:{}:succeeded", (STRIPE, purse, 10))
+    withdrawal = "withdrawal:{}:"
+    await played.post(sent, Kind.WITHDRAWAL_REQUESTED, f"{withdrawal}reserved", (purse, held, 10))
+    await played.post(sent, Kind.WITHDRAWAL_RETURNED, f"{withdrawal}hold_settled", (held, purse, 10))
+    await played.post(sent, Kind.WITHDRAWAL_SENT, f"{withdrawal}found_sent:tr_1", (purse, STRIPE, 10))
+    await played.post(disputed, Kind.DISPUTE_WITHDRAWN, "dispute:{}:txn_1", (purse, STRIPE, 10))
+    assert await places(house, brought) == {Place.SENT: 10}
+    assert await places(house, sent) == {Place.SENT: 10}
+    assert await places(house, disputed) == {Place.DISPUTED: 10}
+    await played.post(disputed, Kind.DISPUTE_REINSTATED, "dispute:{}:txn_2", (STRIPE, purse, 10))
+    assert await places(house, disputed) == {Place.EVENED_OUT: 10}
+
+
+async def places(house: House, operation: str) -> dict[Place, int]:
+    return {part.place: part.amount.amount for part in (await trail_of(house, operation)).now}
+
+
+async def trail_of(house: House, operation: str, entry: str | None = None) -> Trail:
     found = await trail.trail_of(house.runtime, [Subject(operation, entry)], person=None)
     assert found is not None
     assert found.is_complete
