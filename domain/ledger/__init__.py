@@ -3,6 +3,7 @@
 from domain.ledger.accounts import Account, Part, Platform
 from domain.ledger.balances import cut_snapshot, platform_balances
 from domain.ledger.books import (
+    GENESIS,
     Entry,
     FreezeCause,
     Kind,
@@ -11,8 +12,9 @@ from domain.ledger.books import (
     Posting,
     WalletState,
     apply,
+    digest,
 )
-from domain.ledger.checkpoints import Checkpoint, CheckpointUnsound, make_checkpoint
+from domain.ledger.checkpoints import Checkpoint, CheckpointUnsound, Tally, cut_of, make_checkpoint
 from domain.ledger.desk import WalletDecision, freeze_wallet, unfreeze_wallet
 from domain.ledger.documents import (
     BalanceSnapshot,
@@ -44,6 +46,7 @@ DOCUMENTS = (Wallet, EntryRecord, StatementLine, FreezeChange, BalanceSnapshot, 
 
 __all__ = [
     "DOCUMENTS",
+    "GENESIS",
     "Account",
     "AlreadyPosted",
     "BalanceSnapshot",
@@ -66,12 +69,15 @@ __all__ = [
     "Progress",
     "Report",
     "StatementLine",
+    "Tally",
     "Violation",
     "Wallet",
     "WalletDecision",
     "WalletState",
     "apply",
+    "cut_of",
     "cut_snapshot",
+    "digest",
     "entries_of",
     "find_wallets",
     "freeze",
