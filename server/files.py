@@ -22,7 +22,7 @@ def write_private(path: Path, content: bytes, *, replace: bool) -> None:
             os.replace(name, path)  # noqa: PTH105 - beside os.link, its twin
         else:
             # Unlike a rename, it does not take the place of what somebody else has just written.
-            os.link(name, path)  # noqa: PTH200
+            os.link(name, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)  # noqa: PTH108

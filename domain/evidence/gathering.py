@@ -80,7 +80,7 @@ class _Gathering:
             "moves": [
                 telling.MOVES.facts(row) for row in sorted(moves, key=lambda m: (m["escrow"], m["number"]))
             ],
-            "trail": [_share(wallet, share) for wallet, share in self.shares],
+            "trail": sorted((_share(*share) for share in self.shares), key=_in_order),
             "entries": [plain(row) for row in entries],
             "lines": [plain(row) for row in lines],
             "movements": [telling.MOVEMENTS.facts(row) for row in movements],
@@ -223,6 +223,11 @@ def _step(row: Row) -> Step:
     delta = int(row["available_delta"])
     before = int(row["available_after"]) - delta
     return Step(row["_id"]["s"], row["kind"], row["operation"], before, delta)
+
+
+def _in_order(share: Facts) -> tuple[Any, ...]:
+    lines = (share[end] or 0 for end in ("debit", "credit"))
+    return (share["direction"], share["wallet"], *lines)
 
 
 def _share(wallet: str, share: Share) -> Facts:

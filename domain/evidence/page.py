@@ -332,7 +332,7 @@ class _Page:
             )
             for one in self._of("movements")
         ]
-        headings = ("Read as of", "Balance transaction", "Category", "Source", "Operation", "Amount", "Fee")
+        headings = ("Time", "Balance transaction", "Category", "Source", "Operation", "Amount", "Fee")
         ids = [
             (
                 tag("code", operation["id"]),

@@ -38,6 +38,7 @@ LIMITS = """
 Sound. What no mathematics can prove: that the platform wrote down all that happened, that the words in it are
 true, and whose key it is. Compare the key with the one that the platform publishes (--key), and Stripe's ids
 with Stripe."""
+BOOKED_AS = {"RELEASE": "ESCROW_RELEASED", "REFUND": "ESCROW_REFUNDED"}
 # What a record that was tampered with may make of a check that expects another shape.
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
 
@@ -410,8 +411,11 @@ def check_escrow(report: Report, books: Books, name: str, escrow: Record, moves:
                 move_name, "what its receiver and the platform got", (net, fees), (move["net"], move["fees"])
             )
             paid = [(account, f"wallet:{receiver}:available", net), (account, "platform:fees", fees)]
-            paid = [posting for posting in paid if posting[2]]
-            report.expect(move_name, "what is booked", paid, books.posted(f"{account}:move:{move['id']}"))
+            ref = f"{account}:move:{move['id']}"
+            report.expect(move_name, "what is booked", [p for p in paid if p[2]], books.posted(ref))
+            said = (BOOKED_AS[move["kind"]], escrow["id"], move["actor"], move["currency"])
+            booked = tuple(books.entries[ref][field] for field in ("kind", "operation", "actor", "currency"))
+            report.expect(move_name, "how it is booked", said, booked)
     so_far = (escrow["released"], escrow["refunded"], escrow["locked"])
     report.expect(name, "released, refunded and locked", (released, refunded, locked), so_far)
     held = sum(moved(books.posted(ref), account) for ref in books.entries)
@@ -597,7 +601,7 @@ def check_files(report: Report, files: dict[str, bytes], key: str | None) -> Non
                 found = hashlib.sha256(files[name]).hexdigest() if name in files else None
                 report.expect(name, "SHA-256", manifest["files"].get(name), found)
         message = signed(MANIFEST_PURPOSE, {"files": manifest["files"], "key": manifest["key"]})
-        check_signature(report, "manifest", manifest, message, key)
+        check_signature(report, MANIFEST, manifest, message, key)
 
 
 # All of it.
