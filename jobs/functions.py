@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from arq.worker import Function, func
 
-from domain import dispatch, withdrawals
+from domain import dispatch, refunds, withdrawals
 from domain.runtime import Runtime
 
 
@@ -18,7 +18,13 @@ async def _send_withdrawal(ctx: dict[str, Any], withdrawal_id: str) -> None:
     await withdrawals.go_on(runtime, withdrawal_id)
 
 
+async def _send_refund(ctx: dict[str, Any], refund_id: str) -> None:
+    runtime: Runtime = ctx["runtime"]
+    await refunds.go_on(runtime, refund_id)
+
+
 FUNCTIONS: Final[tuple[Function, ...]] = (
     func(_handle_event, name=dispatch.HANDLE_EVENT),
     func(_send_withdrawal, name=withdrawals.SEND),
+    func(_send_refund, name=refunds.SEND),
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from domain import escrow, identity, ledger, onboarding
+from domain import deposits, escrow, identity, ledger, onboarding
 from domain.changes import Changes
 from domain.identity import Claims, Role, SessionId, TokenIssuer
 from domain.kernel.budget import Budget
@@ -97,6 +97,7 @@ class Loaders:
     def __init__(self) -> None:
         self.display_names = BatchLoader(identity.display_names)
         self.operations: BatchLoader[AnyOperation] = BatchLoader(operations.find_many)
+        self.deposits = BatchLoader(deposits.find_many)
         self.escrow_moves = BatchLoader(escrow.moves_of)
         self.wallets = BatchLoader(ledger.find_wallets)
         self.live_accounts = BatchLoader(onboarding.live_accounts)

@@ -44,6 +44,14 @@ async def find(context: Context, deposit_id: str) -> Deposit | None:
     return _visible(context, await deposits.find(deposit_id))
 
 
+async def get(context: Context, deposit_id: str) -> Deposit:
+    """The deposit of an operation that was handed to the viewer before. Raises LookupError."""
+    deposit = await context.loaders.deposits.load(deposit_id)
+    if deposit is None:
+        raise LookupError(deposit_id)
+    return deposit
+
+
 async def page_of(
     context: Context, owner: str, request: PageRequest, *, statuses: Sequence[DepositStatus] | None
 ) -> Page[Deposit]:

@@ -3,6 +3,7 @@
 import strawberry
 
 import resolvers.deposits
+import resolvers.refunds
 from domain import deposits
 from domain.deposits import (
     Canceled,
@@ -73,6 +74,7 @@ class Deposit(Node, Operation):
     expires_at: DateTime | None = strawberry.field(
         description="When it is canceled unless it is paid by then; null once that cannot be."
     )
+    refunded: Money = strawberry.field(description="What went back to the card, or is on its way there.")
     receipts: list[DepositReceipt] = strawberry.field(description="What was received, but not as agreed.")
 
     @strawberry.field(
@@ -89,6 +91,14 @@ class Deposit(Node, Operation):
         url = resolvers.deposits.next_action_url(info.context, self.document)
         return None if url is None else URL(url)
 
+    @strawberry.field(
+        description="What could be refunded now: what is left of it, as far as the wallet has it; zero while "
+        "a dispute is open."
+    )
+    async def refundable(self, info: Info) -> Money:
+        left = await resolvers.refunds.refundable(info.context, self.document)
+        return Money.of(left, self.document.paid.currency)
+
     async def blocker(self, _info: Info) -> Blocker | None:
         return deposits.waiting_for(self.document)
 
@@ -104,6 +114,7 @@ class Deposit(Node, Operation):
             owner=Party.of(document.owner),
             amount=Money.of(document.amount, document.currency),
             received=Money.of(document.received, document.received_currency or document.currency),
+            refunded=Money.of(document.refunded, document.paid.currency),
             status=document.status,
             failure=None if document.failure is None else Failure.of(document.failure),
             expires_at=document.expires_at if document.is_open else None,

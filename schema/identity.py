@@ -7,15 +7,18 @@ import strawberry
 import resolvers.deposits
 import resolvers.escrow
 import resolvers.identity
+import resolvers.refunds
 import resolvers.withdrawals
 from domain import identity
 from domain.deposits import DepositStatus
 from domain.escrow import EscrowSide, EscrowStatus
 from domain.identity import NewPerson, RefreshSession, Role, SignedIn, SignIn, SignOut
 from domain.kernel.pages import PageRequest
+from domain.refunds import RefundStatus
 from domain.withdrawals import WithdrawalStatus
 from schema.deposits import Deposit
 from schema.escrow import Escrow
+from schema.refunds import Refund
 from schema.shared import Connection, DateTime, Info, Node, UserError
 from schema.withdrawals import Withdrawal
 
@@ -81,6 +84,20 @@ class User(Node):
         request = PageRequest.of(first, after, last, before)
         page = await resolvers.withdrawals.page_of(info.context, self.id, request, statuses=status)
         return Connection[Withdrawal].of(page, Withdrawal.of)
+
+    @strawberry.field(description="The person's refunds, newest first.")
+    async def refunds(
+        self,
+        info: Info,
+        status: list[RefundStatus] | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Refund]:
+        request = PageRequest.of(first, after, last, before)
+        page = await resolvers.refunds.page_of(info.context, self.id, request, statuses=status)
+        return Connection[Refund].of(page, Refund.of)
 
     @classmethod
     def of(cls, document: identity.User) -> "User":

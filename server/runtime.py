@@ -14,6 +14,7 @@ from domain import (
     ledger,
     methods,
     onboarding,
+    refunds,
     treasury,
     withdrawals,
 )
@@ -42,6 +43,7 @@ DOCUMENTS: Final = (
     *escrow.DOCUMENTS,
     *onboarding.DOCUMENTS,
     *withdrawals.DOCUMENTS,
+    *refunds.DOCUMENTS,
     *treasury.DOCUMENTS,
 )
 # What subscriptions watch.

@@ -105,6 +105,8 @@ class Settings(BaseSettings):
     withdrawal_max: Limits = Limit(1_000_000)
     withdrawal_approval_above: Limits = Limit(100_000)
 
+    owner_refund_window_hours: float = Field(default=0, ge=0, le=8784)
+
     connect_countries: Texts = ("US",)
     connect_capabilities: Texts = ("transfers",)
     platform_fee_bps: BasisPoints = 500
@@ -239,6 +241,7 @@ class Settings(BaseSettings):
             withdrawal_min=self.withdrawal_min,
             withdrawal_max=self.withdrawal_max,
             withdrawal_approval_above=self.withdrawal_approval_above,
+            owner_refund_window=timedelta(hours=self.owner_refund_window_hours),
             retry_delays=tuple(timedelta(seconds=s) for s in self.retry_delays_seconds),
             funds_recheck=timedelta(seconds=self.funds_recheck_seconds),
             lease=timedelta(seconds=self.lease_seconds),

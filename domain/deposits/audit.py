@@ -6,9 +6,8 @@ from typing import Final
 
 from domain.deposits.documents import Deposit, DepositStatus, Receipt, ReviewOutcome
 from domain.kernel.database import Row, batched, parse
-from domain.ledger import Account, EntryRecord, Platform, Report, Wallet
+from domain.ledger import INVARIANT_6, Account, EntryRecord, Platform, Report, Wallet
 
-_INVARIANT: Final = "6 operation agrees with its entries"
 _BOOKED: Final = {"$regex": "^deposit:[^:]+:(succeeded|unexplained)"}
 _REVIEWED: Final = (DepositStatus.SUCCEEDED.value, DepositStatus.NEEDS_REVIEW.value)
 _STRIPE: Final = str(Account.platform(Platform.STRIPE))
@@ -60,14 +59,14 @@ def _check_deposit(
 ) -> None:
     """`read`: the intents whose money was booked before anybody knew whose it is."""
     if deposit.status is DepositStatus.SUCCEEDED:
-        report.expect(_INVARIANT, deposit.id, deposit.received, _credited(deposit, entries))
+        report.expect(INVARIANT_6, deposit.id, deposit.received, _credited(deposit, entries))
     succeeded = entries.get(f"deposit:{deposit.id}:succeeded")
     if succeeded is not None:
         came_from = _UNEXPLAINED if deposit.payment_intent_id in read else _STRIPE
         way = (came_from, owned.get((deposit.owner, succeeded["currency"])))
-        report.expect(_INVARIANT, deposit.id, [way], _ways(succeeded))
+        report.expect(INVARIANT_6, deposit.id, [way], _ways(succeeded))
     if deposit.status is DepositStatus.NEEDS_REVIEW and not deposit.receipts:
-        report.expect(_INVARIANT, deposit.id, "an entry in platform:unexplained", sorted(entries))
+        report.expect(INVARIANT_6, deposit.id, "an entry in platform:unexplained", sorted(entries))
     for receipt in deposit.receipts:
         came = receipt.payment_intent_id not in read
         _check_receipt(report, deposit, receipt, entries, owned, came=came)
@@ -86,9 +85,9 @@ async def _entries_have_deposits(report: Report) -> None:
 def _check_entry(report: Report, entry: Row, deposit: Row | None) -> None:
     if entry["ref"].endswith(":succeeded"):
         status = None if deposit is None else deposit["status"]
-        report.expect(_INVARIANT, entry["operation"], DepositStatus.SUCCEEDED.value, status)
+        report.expect(INVARIANT_6, entry["operation"], DepositStatus.SUCCEEDED.value, status)
     elif deposit is None or entry["ref"] not in _receipt_refs(parse(Deposit, deposit)):
-        report.expect(_INVARIANT, entry["ref"], "a receipt of its deposit", None)
+        report.expect(INVARIANT_6, entry["ref"], "a receipt of its deposit", None)
 
 
 def _receipt_refs(deposit: Deposit) -> list[str]:
@@ -130,7 +129,7 @@ def _check_receipt(
     for ref, way in steps.items():
         entry = entries.get(ref)
         booked = None if entry is None else (_ways(entry), _amount(entry), entry["currency"])
-        report.expect(_INVARIANT, ref, ([way], receipt.amount, receipt.currency), booked)
+        report.expect(INVARIANT_6, ref, ([way], receipt.amount, receipt.currency), booked)
 
 
 def _is_done(receipt: Receipt, outcome: ReviewOutcome) -> bool:

@@ -45,11 +45,6 @@ async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: IntentFact)
     return f"{deposit.id} {deposit.status} -> {recorded.status}"
 
 
-async def gather_refund(runtime: Runtime, payload: Mapping[str, Any]) -> Refund:
-    """The refund as it is: one that has succeeded may still fail, days later."""
-    return await runtime.gateway.refund(payload["data"]["object"]["id"])
-
-
 async def apply_refund(tx: Tx, _runtime: Runtime, event: WebhookEvent, refund: Refund) -> str:
     """A refund of what was not agreed, should it have failed after all. Answers what became of the event."""
     deposit = await facts.find_by_id(tx, refund.metadata.get("deposit_id"))

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain import customers, deposits, methods, onboarding, withdrawals
+from domain import customers, deposits, methods, onboarding, refunds, withdrawals
 from domain.inbox import Endpoint, WebhookEvent
 from domain.kernel.database import Tx
 from domain.runtime import Runtime
@@ -29,6 +29,16 @@ async def _account_changed(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: 
     return owner
 
 
+async def _apply_funds(tx: Tx, _runtime: Runtime, _event: WebhookEvent, _fact: Any) -> str:
+    """Whoever waited for the platform's money tries again."""
+    woken = await withdrawals.wake_for_funds(tx) + await refunds.wake_for_funds(tx)
+    return f"woke {woken}"
+
+
+async def _nothing(_runtime: Runtime, _payload: Mapping[str, Any]) -> None:
+    """Nothing to ask."""
+
+
 async def _funds_came(runtime: Runtime, _outcome: str) -> None:
     await withdrawals.ring_woken(runtime, None)
 
@@ -38,10 +48,8 @@ _PAYMENT_METHOD = Handler(gather=methods.events.gather, apply=methods.events.app
 _CUSTOMER = Handler(gather=customers.events.gather, apply=customers.events.apply)
 _TRANSFER = Handler(gather=withdrawals.events.gather_transfer, apply=withdrawals.events.apply_transfer)
 _PAYOUT = Handler(gather=withdrawals.events.gather_payout, apply=withdrawals.events.apply_payout)
-_FUNDS = Handler(
-    gather=withdrawals.events.gather_funds, apply=withdrawals.events.apply_funds, after=_funds_came
-)
-_REFUND = Handler(gather=deposits.events.gather_refund, apply=deposits.events.apply_refund)
+_FUNDS = Handler(gather=_nothing, apply=_apply_funds, after=_funds_came)
+_REFUND = Handler(gather=refunds.events.gather, apply=refunds.events.apply)
 _ACCOUNT = Handler(gather=onboarding.events.gather, apply=_account_changed, after=withdrawals.ring_woken)
 _DEAUTHORIZATION = Handler(gather=onboarding.events.gather_deauthorization, apply=_account_changed)
 

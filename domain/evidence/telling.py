@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from beanie import Document
 
-from domain import deposits, escrow, withdrawals
+from domain import deposits, escrow, refunds, withdrawals
 from domain.auditlog import AuditRecord
 from domain.identity import User
 from domain.kernel.clock import iso
@@ -38,6 +38,7 @@ _OPERATION: Final = (
 )
 _MACHINERY: Final = frozenset({"idempotency", "next_attempt_at", "lease_until"})
 _AT_STRIPE: Final = _MACHINERY | {"attempt"}
+_SENDING: Final = _AT_STRIPE | {"key_number", "retries", "expected_at", "alerted"}
 
 OPERATIONS: Final[Mapping[str, Telling]] = {
     "escrows": Telling(
@@ -67,7 +68,16 @@ OPERATIONS: Final[Mapping[str, Telling]] = {
             *("wallet", "amount", "currency", "approval", "account", "transfers", "payouts", "sent_at"),
             *("hindrance", "hindered_since"),
         ),
-        _AT_STRIPE | {"key_number", "retries", "expected_at", "alerted"},
+        _SENDING,
+    ),
+    "refunds": Telling(
+        refunds.Refund,
+        (
+            *_OPERATION,
+            *("deposit", "wallet", "amount", "currency", "payment_intent", "origin", "asked_by", "sent"),
+            *("hindrance", "hindered_since", "observed_at"),
+        ),
+        _SENDING,
     ),
 }
 """By the section of a pack."""
@@ -119,7 +129,7 @@ MOVEMENTS: Final = Telling(
 ALL: Final = (*OPERATIONS.values(), MOVES, WALLETS, PARTIES, FREEZES, AUDIT, MOVEMENTS)
 
 # By the beginning of an id: in which section the operation is told.
-NOUNS: Final[Mapping[str, str]] = {"dep": "deposits", "wdr": "withdrawals"}
+NOUNS: Final[Mapping[str, str]] = {"dep": "deposits", "wdr": "withdrawals", "rfd": "refunds"}
 
 
 def section_of(operation: str) -> str | None:

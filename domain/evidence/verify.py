@@ -459,6 +459,36 @@ def check_withdrawals(report: Report, books: Books) -> None:
             report.expect(name, "what came back", sum(reversals), back)
 
 
+def check_refunds(report: Report, books: Books) -> None:
+    """What left is booked in the way that it is told, and its deposit knows of it."""
+    taken = {}
+    for name, deposit in books.sections["deposits"]:
+        with report.about(name):
+            taken.update({r["operation"]: (name, r["amount"]) for r in deposit["reclaims"]})
+    for name, refund in books.sections["refunds"]:
+        with report.about(name):
+            own, amount = f"refund:{refund['id']}", [refund["amount"]]
+            sent = refund["sent"]
+            refs = [f"{own}:{sent['booked']}"] if sent else []
+            refs += [f"{own}:returned"] if sent and sent["returned"] else []
+            if refund["origin"] == "PRODUCT":
+                given_back = not sent and refund["status"] in ("FAILED", "CANCELED")
+                found = bool(sent) and sent["booked"] == "found_sent"  # after it was given back
+                refs += [f"{own}:reserved", *([f"{own}:hold_settled"] if given_back or found else [])]
+            booked = [e["ref"] for e in books.of(refund["id"]) if e["ref"].startswith("refund:")]
+            report.expect(name, "its entries", sorted(refs), sorted(booked))
+            for ref in refs:
+                report.expect(name, ref, amount, [p[2] for p in books.posted(ref)])
+                report.expect(name, f"currency of {ref}", refund["currency"], books.entries[ref]["currency"])
+            deposit_name, reclaimed = taken.pop(refund["id"], ("", refund["amount"]))
+            if deposit_name:
+                report.expect(name, "its deposit", f"deposits/{refund['deposit']}", deposit_name)
+            report.expect(name, "what its deposit knows of it", refund["amount"], reclaimed)
+    for operation, (name, _) in taken.items():
+        if operation.startswith("rfd_"):
+            report.wrong.append((name, f"its refund {operation} is missing"))
+
+
 def amount_of(entry: Record) -> int:
     return sum(posting["amount"] for posting in entry["postings"])
 
@@ -630,6 +660,7 @@ def check(files: dict[str, bytes], key: str | None = None) -> Report:
         ),
         (f"{count['deposits']} deposits are what was credited", check_deposits),
         (f"{count['withdrawals']} withdrawals are what was held, sent and came back", check_withdrawals),
+        (f"{count['refunds']} refunds are what was held, sent and came back", check_refunds),
         (f"{count['movements']} movements of Stripe's balance are what was booked", check_movements),
         (f"{count['trail']} steps of the trail lie on lines of the pack", check_trail),
     ]

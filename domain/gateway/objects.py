@@ -108,12 +108,17 @@ class Customer:
 
 @dataclass(frozen=True)
 class Refund:
-    """Of a charge, wholly or in part. `status` is Stripe's, and open."""
+    """Of a charge, wholly or in part. `status` is Stripe's, and open.
+
+    `moved`: whether it has left the balance, be it back by now.
+    """
 
     id: str
     status: str
     amount: Money
     payment_intent: str | None
+    moved: bool
+    failure_reason: str | None
     metadata: Mapping[str, str]
 
     @property
@@ -129,6 +134,8 @@ class Refund:
             status=raw["status"],
             amount=from_stripe(raw["amount"], raw["currency"]),
             payment_intent=id_of(raw.get("payment_intent")),
+            moved=raw.get("balance_transaction") is not None,
+            failure_reason=raw.get("failure_reason"),
             metadata=dict(raw.get("metadata") or {}),
         )
 

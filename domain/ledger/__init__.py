@@ -1,6 +1,8 @@
 """The books: wallets, entries, statement lines, and `post`, the only door through which money moves."""
 
 from domain.ledger.accounts import Account, Part, Platform
+from domain.ledger.agreeing import INVARIANT as INVARIANT_6
+from domain.ledger.agreeing import booked, expect_entry
 from domain.ledger.balances import cut_snapshot, platform_balances
 from domain.ledger.books import (
     GENESIS,
@@ -47,6 +49,7 @@ DOCUMENTS = (Wallet, EntryRecord, StatementLine, FreezeChange, BalanceSnapshot, 
 __all__ = [
     "DOCUMENTS",
     "GENESIS",
+    "INVARIANT_6",
     "Account",
     "AlreadyPosted",
     "BalanceSnapshot",
@@ -75,10 +78,12 @@ __all__ = [
     "WalletDecision",
     "WalletState",
     "apply",
+    "booked",
     "cut_of",
     "cut_snapshot",
     "digest",
     "entries_of",
+    "expect_entry",
     "find_wallets",
     "freeze",
     "freeze_changes",

@@ -19,9 +19,12 @@ async def wallet(wallet_id: str, tx: Tx | None = None) -> Wallet | None:
     return None if row is None else parse(Wallet, row)
 
 
-async def wallet_of(owner: str, currency: str) -> Wallet | None:
-    """The owner's wallet in `currency`, if it was ever opened."""
-    row = await Wallet.get_pymongo_collection().find_one({"owner": owner, "currency": currency})
+async def wallet_of(owner: str, currency: str, tx: Tx | None = None) -> Wallet | None:
+    """The owner's wallet in `currency`, if it was ever opened; as `tx` sees it, where one is given."""
+    session = None if tx is None else tx.session
+    row = await Wallet.get_pymongo_collection().find_one(
+        {"owner": owner, "currency": currency}, session=session
+    )
     return None if row is None else parse(Wallet, row)
 
 
@@ -56,9 +59,11 @@ async def is_posted(tx: Tx, ref: str) -> bool:
     return row is not None
 
 
-async def entries_of(operation: str) -> list[EntryRecord]:
+async def entries_of(operation: str, tx: Tx | None = None) -> list[EntryRecord]:
     """What is booked under `operation`, in the order of its making. An entry never changes."""
-    rows = await EntryRecord.get_pymongo_collection().find({"operation": operation}).sort("_id", 1).to_list()
+    session = None if tx is None else tx.session
+    found = EntryRecord.get_pymongo_collection().find({"operation": operation}, session=session)
+    rows = await found.sort("_id", 1).to_list()
     return [parse(EntryRecord, row) for row in rows]
 
 

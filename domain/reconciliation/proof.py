@@ -1,6 +1,6 @@
 """The proof of the whole books: the ledger's own invariants, and each noun's."""
 
-from domain import deposits, escrow, ledger, treasury, withdrawals
+from domain import deposits, escrow, ledger, refunds, treasury, withdrawals
 from domain.ledger import Progress, Report
 from domain.runtime import Runtime
 
@@ -17,10 +17,11 @@ async def verify_books(
             deposits.audit.check,
             escrow.audit.check,
             withdrawals.audit.check,
+            refunds.audit.check,
             treasury.audit.check,
         ],
         accounts=[escrow.accounts],
-        holds=[withdrawals.audit.holds],
+        holds=[withdrawals.audit.holds, refunds.audit.holds],
         progress=progress or (lambda _what, _done, _total: None),
     )
     if asking_stripe:

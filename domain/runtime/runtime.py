@@ -27,6 +27,7 @@ class Policy:
     retry_delays: tuple[timedelta, ...] = field(
         default_factory=lambda: tuple(timedelta(seconds=seconds) for seconds in (300, 1800, 7200))
     )
+    owner_refund_window: timedelta = timedelta(0)
     funds_recheck: timedelta = timedelta(hours=1)
     connect_countries: tuple[str, ...] = ("US",)
     connect_capabilities: tuple[str, ...] = ("transfers",)

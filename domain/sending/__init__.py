@@ -1,7 +1,17 @@
 """Money sent out through Stripe, once, whatever breaks: what withdrawals and refunds have in common."""
 
 from domain.sending.documents import Hindrance, Sending, Stage
-from domain.sending.service import CLEARED, CLOCK_SLACK, Errand, attempt_for, hinder, is_startable, send
+from domain.sending.service import (
+    CLEARED,
+    CLOCK_SLACK,
+    Errand,
+    attempt_for,
+    hinder,
+    is_startable,
+    prove_not_sent,
+    send,
+)
+from domain.sending.upkeep import claim, postpone
 from domain.sending.verdicts import LOOKUPS, NotListed, Terms, Verdict, judge, looks_up_only
 
 __all__ = [
@@ -16,9 +26,12 @@ __all__ = [
     "Terms",
     "Verdict",
     "attempt_for",
+    "claim",
     "hinder",
     "is_startable",
     "judge",
     "looks_up_only",
+    "postpone",
+    "prove_not_sent",
     "send",
 ]

@@ -15,7 +15,7 @@ from domain import ledger
 from domain.gateway import Attempt, NotSendable, StripeTrouble, ask, listed
 from domain.kernel.alerts import alert
 from domain.kernel.database import Tx, parse
-from domain.kernel.errors import WalletFrozen
+from domain.kernel.errors import InvalidState, WalletFrozen
 from domain.kernel.operations import Actor, move
 from domain.runtime import Runtime
 from domain.sending.documents import ASKED, Hindrance, Sending, Stage
@@ -78,7 +78,7 @@ async def send(runtime: Runtime, errand: Errand[SendingT, Made], sending_id: str
         await errand.record(runtime, begun.id, made)
 
 
-async def is_startable(runtime: Runtime, tx: Tx, sending: Sending[Any]) -> bool:
+async def is_startable(tx: Tx, sending: Sending[Any], *, look_in: timedelta) -> bool:
     """Whether its wallet lets anything leave; where not, that is written down, and it waits.
 
     A freeze that comes at the same moment conflicts with this.
@@ -86,14 +86,30 @@ async def is_startable(runtime: Runtime, tx: Tx, sending: Sending[Any]) -> bool:
     try:
         await ledger.guard_send(tx, sending.wallet)
     except WalletFrozen:
-        await hinder(runtime, tx, sending, Hindrance.FREEZE)
+        await hinder(tx, sending, Hindrance.FREEZE, look_in=look_in)
         return False
     return True
 
 
-async def hinder(runtime: Runtime, tx: Tx, sending: Sending[Any], hindrance: Hindrance) -> None:
-    """It waits, and is woken when what it waits for is known to have changed; looked at hourly at least."""
-    changes: dict[str, Any] = {"next_attempt_at": tx.now + runtime.policy.recheck_max}
+async def prove_not_sent(runtime: Runtime, errand: Errand[SendingT, Made], sending: SendingT) -> None:
+    """For who decides that it was not sent: where that can be. What Stripe lists after all is recorded.
+
+    Raises InvalidState: its key may still do it, or it was done; StripeTrouble: Stripe cannot be asked.
+    """
+    attempt = sending.attempt
+    if attempt is None or not (attempt.is_spent(runtime.now()) or attempt.stored_failure):
+        raise InvalidState(
+            "It may still be made under its key, until 24 hours after it was first sent.", path=["id"]
+        )
+    found = await errand.find(runtime, sending, attempt)
+    if found is not None:
+        await errand.record(runtime, sending.id, found)
+        raise InvalidState("It was sent: it is there at Stripe.", path=["outcome"])
+
+
+async def hinder(tx: Tx, sending: Sending[Any], hindrance: Hindrance, *, look_in: timedelta) -> None:
+    """It waits; it may be woken before, and is looked at again in that time at the latest."""
+    changes: dict[str, Any] = {"next_attempt_at": tx.now + look_in}
     if sending.hindrance is hindrance and sending.status != Stage.PROCESSING:
         collection = type(sending).get_pymongo_collection()
         await collection.update_one({"_id": sending.id}, {"$set": changes}, session=tx.session)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from domain import deposits, withdrawals
+from domain import deposits, refunds, withdrawals
 from domain.gateway import BalanceTransaction
 from domain.kernel.money import Money
 from domain.ledger import Platform
@@ -56,9 +56,12 @@ async def _charge(runtime: Runtime, transaction: BalanceTransaction) -> Explanat
 
 
 async def _refund(runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
-    """So far, of what was not agreed, by a review."""
+    """Of what was in a wallet; else of what was not agreed, by a review."""
     if transaction.source is None:
         return await _nobody(runtime, transaction)
+    refund = await refunds.booking_of_refund(runtime, transaction.source)
+    if refund is not None:
+        return Matched(refund.refund, refund.entry, refund.amount)
     booking = await deposits.booking_of_refund(runtime, transaction.source)
     return await _nobody(runtime, transaction) if booking is None else _matched(booking)
 
@@ -66,6 +69,9 @@ async def _refund(runtime: Runtime, transaction: BalanceTransaction) -> Explanat
 async def _refund_failure(runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
     if transaction.source is None:
         return await _nobody(runtime, transaction)
+    refund = await refunds.booking_of_return(runtime, transaction.source)
+    if refund is not None:
+        return Matched(refund.refund, refund.entry, refund.amount)
     booking = await deposits.booking_of_return(runtime, transaction.source)
     return await _nobody(runtime, transaction) if booking is None else _matched(booking)
 
@@ -101,8 +107,8 @@ async def _nobody(_runtime: Runtime, transaction: BalanceTransaction) -> Explana
 
 
 # What operations book at platform:stripe before Stripe's balance shows it, by the beginning of its ref.
-BOOKED_AHEAD: Final = "^(deposit|withdrawal):"
-# Here refunds and disputes are plugged in with their nouns; until then nothing explains a dispute.
+BOOKED_AHEAD: Final = "^(deposit|withdrawal|refund):"
+# Here disputes are plugged in with their noun; until then nothing explains one.
 _EXPLAIN: Final[Mapping[str, Explain]] = {
     "charge": _charge,
     "refund": _refund,

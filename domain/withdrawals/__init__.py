@@ -9,7 +9,14 @@ from domain.withdrawals.reads import find, find_many, page_of
 from domain.withdrawals.service import SEND, Requested, RequestWithdrawal, cancel, request
 from domain.withdrawals.upkeep import claim_next, go_on, look_again
 from domain.withdrawals.waiting import blockers, waiting_for
-from domain.withdrawals.waking import look_at_account, ring_woken, unfreeze_wallet, wake, wake_owner
+from domain.withdrawals.waking import (
+    look_at_account,
+    ring_woken,
+    unfreeze_wallet,
+    wake,
+    wake_for_funds,
+    wake_owner,
+)
 
 DOCUMENTS = (Withdrawal,)
 
@@ -46,5 +53,6 @@ __all__ = [
     "unfreeze_wallet",
     "waiting_for",
     "wake",
+    "wake_for_funds",
     "wake_owner",
 ]

@@ -1,17 +1,15 @@
 """Invariants 6 and 9 for withdrawals: states agree with entries, and what is held is what is in flight."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from domain.kernel.database import Row, batched, parse
-from domain.ledger import EntryRecord, NewEntry, Report
+from domain.ledger import INVARIANT_6, EntryRecord, NewEntry, Report, booked, expect_entry
 from domain.withdrawals import postings
 from domain.withdrawals.documents import GIVEN_BACK, HOLDING, SENT, Withdrawal
 
-_INVARIANT: Final = "6 operation agrees with its entries"
 _BOOKED: Final = {"$regex": "^withdrawal:"}
 _ACTOR: Final = ""
 
@@ -36,13 +34,10 @@ async def _withdrawals_have_entries(report: Report) -> None:
     """Each has exactly the entries that its fields tell of, but for what came after it was read."""
     async for rows in batched(Withdrawal.get_pymongo_collection().find({})):
         withdrawals = [parse(Withdrawal, row) for row in rows]
-        entries: dict[str, dict[str, Row]] = defaultdict(dict)
-        operations = {"operation": {"$in": [withdrawal.id for withdrawal in withdrawals]}}
-        async for entry in EntryRecord.get_pymongo_collection().find({**operations, "ref": _BOOKED}):
-            entries[entry["operation"]][entry["ref"]] = entry
+        entries = await booked((withdrawal.id for withdrawal in withdrawals), noun="withdrawal")
         read_before = await _read_before(withdrawals)
         for withdrawal in withdrawals:
-            _check(report, withdrawal, entries[withdrawal.id], read_before)
+            _check(report, withdrawal, entries.get(withdrawal.id, {}), read_before)
 
 
 async def _read_before(withdrawals: list[Withdrawal]) -> set[str]:
@@ -59,17 +54,15 @@ async def _read_before(withdrawals: list[Withdrawal]) -> set[str]:
 
 def _check(report: Report, withdrawal: Withdrawal, entries: Mapping[str, Row], read_before: set[str]) -> None:
     for expected in _expected(withdrawal, read_before):
-        entry = entries.get(expected.ref)
-        said = None if entry is None else _said(entry)
-        report.expect(_INVARIANT, expected.ref, _said(_row_of(expected)), said)
+        expect_entry(report, expected, entries)
     if withdrawal.status in HOLDING:
         settled = entries.get(postings.hold_settled_ref(withdrawal.id))
         # It may have been settled since it was read; the snapshot of invariant 9 has no such gap.
         later = settled is not None and settled["created_at"] > withdrawal.updated_at
-        report.expect(_INVARIANT, withdrawal.id, "a hold", "a hold" if settled is None or later else "none")
+        report.expect(INVARIANT_6, withdrawal.id, "a hold", "a hold" if settled is None or later else "none")
     if withdrawal.status in SENT:
         known = "a transfer" if withdrawal.transfers else None
-        report.expect(_INVARIANT, withdrawal.id, "a transfer", known)
+        report.expect(INVARIANT_6, withdrawal.id, "a transfer", known)
 
 
 def _expected(withdrawal: Withdrawal, read_before: set[str]) -> list[NewEntry]:
@@ -96,17 +89,4 @@ async def _entries_have_withdrawals(report: Report) -> None:
             withdrawal = withdrawals.get(entry["operation"])
             known = set() if withdrawal is None else {step.ref for step in _expected(withdrawal, set())}
             if entry["ref"] not in known:
-                report.expect(_INVARIANT, entry["ref"], "a step of its withdrawal", None)
-
-
-def _row_of(expected: NewEntry) -> Row:
-    steps = [
-        {"source": str(step.source), "destination": str(step.destination), "amount": step.amount}
-        for step in expected.postings
-    ]
-    return {"kind": expected.kind.value, "currency": expected.currency, "postings": steps}
-
-
-def _said(entry: Row) -> tuple[Any, ...]:
-    steps = [(step["source"], step["destination"], step["amount"]) for step in entry["postings"]]
-    return entry["kind"], entry["currency"], steps
+                report.expect(INVARIANT_6, entry["ref"], "a step of its withdrawal", None)

@@ -9,6 +9,7 @@ from domain.kernel.database import Tx
 from domain.kernel.errors import Forbidden, InvalidInput, InvalidState, NotFound, PaymentProviderUnavailable
 from domain.kernel.operations import Actor, Failure, move
 from domain.runtime import Runtime
+from domain.sending import prove_not_sent
 from domain.withdrawals import reads, sending
 from domain.withdrawals.documents import Approval, Withdrawal, WithdrawalStatus
 from domain.withdrawals.service import checked_reason, ring
@@ -132,16 +133,7 @@ async def _resolve_not_sent(
 ) -> Withdrawal:
     if withdrawal.status is S.FAILED and withdrawal.failure == _NOT_SENT:
         return withdrawal
-    attempt = _require_review(withdrawal).attempt
-    if attempt is None or not (attempt.is_spent(runtime.now()) or attempt.stored_failure):
-        raise InvalidState(
-            "The transfer may still be made under its key, until 24 hours after it was first sent.",
-            path=["id"],
-        )
-    found = await sending.find_transfer(runtime, withdrawal, attempt)
-    if found is not None:
-        await sending.record(runtime, withdrawal.id, found, actor=Actor.WORKER)
-        raise InvalidState("It was sent: the transfer is there at Stripe.", path=["outcome"])
+    await prove_not_sent(runtime, sending.ERRAND, _require_review(withdrawal))
 
     async def work(tx: Tx) -> Withdrawal:
         current = _require_review(await reads.get(withdrawal.id, tx))

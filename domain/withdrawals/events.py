@@ -1,4 +1,4 @@
-"""Stripe's events about money out: transfers of the platform, payouts of connected accounts, and funds."""
+"""Stripe's events about money out: transfers of the platform, payouts of connected accounts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from domain.kernel.database import Tx
 from domain.kernel.operations import Actor
 from domain.onboarding import ConnectAccountStatus
 from domain.runtime import Runtime
-from domain.withdrawals import bank, facts, reads, waking
+from domain.withdrawals import bank, facts, reads
 from domain.withdrawals.bank import ToldPayout
 
 
@@ -41,11 +41,3 @@ async def apply_payout(tx: Tx, _runtime: Runtime, _event: WebhookEvent, told: To
     covered = await bank.record(tx, told=told, actor=Actor.WEBHOOK)
     # Of a payout whose sources Stripe does not list yet, nothing is known; the event that says so comes.
     return " ".join(covered) or "covers no withdrawal that is known"
-
-
-async def gather_funds(_runtime: Runtime, _payload: Mapping[str, Any]) -> None:
-    """Nothing to ask: whoever waits tries."""
-
-
-async def apply_funds(tx: Tx, _runtime: Runtime, _event: WebhookEvent, _fact: None) -> str:
-    return f"woke {await waking.wake_for_funds(tx)}"

@@ -35,7 +35,7 @@ TERMS: Final = Terms(
 
 async def send(runtime: Runtime, withdrawal_id: str) -> None:
     """Make the transfer, or go on asking what became of it. Raises CircuitOpen: nothing was begun."""
-    await machinery.send(runtime, _ERRAND, withdrawal_id)
+    await machinery.send(runtime, ERRAND, withdrawal_id)
 
 
 async def record(
@@ -80,14 +80,16 @@ async def give_back(
 
 async def _start(runtime: Runtime, tx: Tx, withdrawal: Withdrawal) -> Withdrawal | None:
     """PROCESSING, with its attempt; or why it cannot be sent now, and when it is looked at again."""
+    # Whoever mends the account, or unfreezes the wallet, wakes what waited.
+    look_in = runtime.policy.recheck_max
     account = await onboarding.live_account(withdrawal.owner, tx)
     if account is None or onboarding.blocker_of(account) is not None:
         if account is not None:
             # Or it is in order by now, has woken what waited, and this would wait unseen.
             await onboarding.guard_wait(tx, account.id)
-        await hinder(runtime, tx, withdrawal, Hindrance.ACCOUNT)
+        await hinder(tx, withdrawal, Hindrance.ACCOUNT, look_in=look_in)
         return None
-    if not await is_startable(runtime, tx, withdrawal):
+    if not await is_startable(tx, withdrawal, look_in=look_in):
         return None
     parameters = {
         "amount": to_stripe(Money(withdrawal.amount, withdrawal.currency)),
@@ -128,7 +130,7 @@ def _group(withdrawal_id: str) -> str:
     return f"wd_{withdrawal_id}"
 
 
-_ERRAND: Final = Errand(
+ERRAND: Final = Errand(
     noun="withdrawal",
     needs_review="WITHDRAWAL_NEEDS_REVIEW",
     waits_for_funds="WITHDRAWAL_WAITS_FOR_FUNDS",

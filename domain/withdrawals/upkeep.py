@@ -8,12 +8,11 @@ from domain import inbox, onboarding
 from domain.gateway import StripeTrouble
 from domain.inbox import FindingKind
 from domain.kernel.alerts import alert
-from domain.kernel.database import Tx, parse
-from domain.kernel.due import claim_due
+from domain.kernel.database import Tx
 from domain.kernel.operations import Actor, move
 from domain.onboarding import ConnectAccountStatus
 from domain.runtime import Runtime
-from domain.sending import CLOCK_SLACK
+from domain.sending import CLOCK_SLACK, claim, postpone
 from domain.withdrawals import bank, reads, sending
 from domain.withdrawals.documents import SENT, Withdrawal
 
@@ -22,12 +21,12 @@ LINKED_WITHIN: Final = timedelta(days=10)
 
 async def claim_next(runtime: Runtime) -> Withdrawal | None:
     """The withdrawal that is due longest, leased to the caller."""
-    return await _claim(runtime)
+    return await claim(runtime, Withdrawal)
 
 
 async def go_on(runtime: Runtime, withdrawal_id: str) -> None:
     """Do what is due of it, unless that is being done, or nothing is."""
-    withdrawal = await _claim(runtime, withdrawal_id)
+    withdrawal = await claim(runtime, Withdrawal, withdrawal_id)
     if withdrawal is not None:
         await look_again(runtime, withdrawal)
 
@@ -41,17 +40,7 @@ async def look_again(runtime: Runtime, withdrawal: Withdrawal) -> None:
             await sending.send(runtime, withdrawal.id)
     except StripeTrouble as trouble:
         # Logged and counted by the gateway. Nothing was begun, and this look is not one of the retries.
-        await _postpone(runtime, withdrawal, trouble.retry_after or runtime.policy.recheck)
-
-
-async def _claim(runtime: Runtime, withdrawal_id: str | None = None) -> Withdrawal | None:
-    row = await claim_due(
-        Withdrawal.get_pymongo_collection(),
-        now=runtime.now(),
-        lease=runtime.policy.lease,
-        criteria=None if withdrawal_id is None else {"_id": withdrawal_id},
-    )
-    return None if row is None else parse(Withdrawal, row)
+        await postpone(runtime, withdrawal, trouble.retry_after or runtime.policy.recheck)
 
 
 async def _read(runtime: Runtime, withdrawal: Withdrawal) -> None:
@@ -93,12 +82,3 @@ async def _read_payouts(runtime: Runtime, withdrawal: Withdrawal) -> None:
 def _is_unlinked(withdrawal: Withdrawal, now: datetime) -> bool:
     sent_at = withdrawal.sent_at
     return withdrawal.payout is None and sent_at is not None and now - sent_at >= LINKED_WITHIN
-
-
-async def _postpone(runtime: Runtime, withdrawal: Withdrawal, pause: timedelta) -> None:
-    """Due again after `pause`, unless it moved on meanwhile."""
-    await Withdrawal.get_pymongo_collection().update_one(
-        {"_id": withdrawal.id, "version": withdrawal.version, "next_attempt_at": {"$type": "date"}},
-        # Its owner is told until when it waits.
-        {"$set": {"next_attempt_at": runtime.now() + pause}, "$inc": {"version": 1}},
-    )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from . import accounts, links
 from .errors import bad_parameter, invalid
 from .objects import Object
-from .support import only
+from .support import only, web_address
 
 if TYPE_CHECKING:
     from .parameters import Params
@@ -35,16 +34,6 @@ def create(tx: Tx, params: Params) -> Object:
         PATH,
         account=account["id"],
         fields={"expires_at": tx.now + links.OPENS_S},
-        refresh_url=_url(params, "refresh_url"),
-        return_url=_url(params, "return_url"),
+        refresh_url=web_address(params, "refresh_url"),
+        return_url=web_address(params, "return_url"),
     )
-
-
-def _url(params: Params, name: str) -> str:
-    if name not in params:
-        raise bad_parameter(f"Missing required param: {name}.", param=name, code="parameter_missing")
-    url: str = params[name]
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise bad_parameter("Not a valid URL", param=name, code="url_invalid")
-    return url

@@ -14,6 +14,7 @@ from starlette.routing import Mount, Route
 
 from . import operations
 from .api import Api
+from .checkout_pages import CheckoutPages
 from .config import API_VERSION, SandboxConfig
 from .connect_pages import ConnectPages
 from .controls import Controls
@@ -54,6 +55,7 @@ def _routes(sandbox: Sandbox) -> list[Route | Mount]:
         Route("/v1/{path:path}", Api(sandbox)),
         Mount("/_sandbox", routes=Controls(sandbox).routes()),
         *Pages(sandbox).routes(),
+        *CheckoutPages(sandbox).routes(),
         *ConnectPages(sandbox).routes(),
         Route("/", _greeting),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .currencies import step_of
+from .currencies import least_charge, step_of
 from .errors import invalid
 from .lists import page
 from .objects import Object, shaped
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 FEE_BPS = 290
 FEE_FIXED = 30
+DISPUTE_FEE_LEAST_CHARGES = 30
+"""What a dispute costs, in charges of the least amount: 15.00 USD, and about as much of any currency."""
+DEBIT_FEE_BPS = 80
+DEBIT_FEE_MAX = 500
 PENDING_DAYS = 2
 DAY_S = 86_400
 
@@ -33,6 +37,7 @@ class Movement:
     source: str | None
     description: str | None = None
     fee: int = 0
+    fee_description: str = "Stripe processing fees"
 
 
 def card_fee(amount: int, currency: str) -> int:
@@ -40,6 +45,17 @@ def card_fee(amount: int, currency: str) -> int:
     step = step_of(currency)
     exact = amount * FEE_BPS + FEE_FIXED * 10_000
     return (exact + 5_000 * step) // (10_000 * step) * step
+
+
+def dispute_fee(currency: str) -> int:
+    """Rounded up to what the currency can express."""
+    step = step_of(currency)
+    return -(-DISPUTE_FEE_LEAST_CHARGES * least_charge(currency) // step) * step
+
+
+def debit_fee(amount: int, _currency: str) -> int:
+    """Of a bank debit, in US cents: 0.8 %, rounded half up, and at most 5.00."""
+    return min((amount * DEBIT_FEE_BPS + 5_000) // 10_000, DEBIT_FEE_MAX)
 
 
 def move(tx: Tx, movement: Movement, *, pending: bool) -> Object:
@@ -102,7 +118,7 @@ def _fee_details(movement: Movement) -> list[Object]:
     fee = {
         "amount": movement.fee,
         "currency": movement.currency,
-        "description": "Stripe processing fees",
+        "description": movement.fee_description,
         "type": "stripe_fee",
     }
     return [shaped("fee", fee)]

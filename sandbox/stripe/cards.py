@@ -31,6 +31,27 @@ class RefundOutcome(Enum):
     """Done at first, and sent back by the bank a little later."""
 
 
+NETWORK_REASON_CODES = {
+    "credit_not_processed": "13.6",
+    "duplicate": "12.6.1",
+    "fraudulent": "10.4",
+    "general": "12.5",
+    "product_not_received": "13.1",
+    "product_unacceptable": "13.3",
+    "subscription_canceled": "13.2",
+    "unrecognized": None,
+}
+"""Why a cardholder disputes a payment by card, in Stripe's words, and one of Visa's for the same."""
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What the cardholder's bank says of a payment as soon as it is made."""
+
+    reason: str
+    inquiry: bool = False
+
+
 @dataclass(frozen=True)
 class Decline:
     """Why the bank says no, in the fields of Stripe's card error."""
@@ -110,6 +131,7 @@ class TestCard:
     bypasses_pending: bool = False
     brand: str = "visa"
     refund: RefundOutcome = RefundOutcome.SUCCEEDS
+    complaint: Complaint | None = None
 
     def authentication(self, requested: str, *, free: bool) -> Authentication | None:
         """What the bank does when Stripe was asked for 3-D Secure (`automatic`, `any`, `challenge`).
@@ -156,9 +178,15 @@ _CARDS = (
     TestCard("pm_card_threeDSecureOptional", "4000000000003055", enrolled=True),
     TestCard("pm_card_pendingRefund", "4000000000007726", refund=RefundOutcome.PENDS),
     TestCard("pm_card_refundFail", "4000000000005126", refund=RefundOutcome.FAILS),
-    TestCard("pm_card_createDispute", "4000000000000259"),
-    TestCard("pm_card_createDisputeProductNotReceived", "4000000000002685"),
-    TestCard("pm_card_createDisputeInquiry", "4000000000001976"),
+    TestCard("pm_card_createDispute", "4000000000000259", complaint=Complaint("fraudulent")),
+    TestCard(
+        "pm_card_createDisputeProductNotReceived",
+        "4000000000002685",
+        complaint=Complaint("product_not_received"),
+    ),
+    TestCard(
+        "pm_card_createDisputeInquiry", "4000000000001976", complaint=Complaint("fraudulent", inquiry=True)
+    ),
 )
 
 BY_NUMBER = {card.number: card for card in _CARDS}

@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from . import payments, setups
+from . import checkouts, payments, setups
 from .objects import Object
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ def is_open(stored: Stored) -> bool:
 
 def answer(tx: Tx, stored: Stored, *, accepted: bool) -> Object:
     """The intent after the cardholder's answer. Never raises for a decline: nobody waits for it."""
-    return _AUTHENTICATE[stored.body["object"]](tx, stored.body, accepted=accepted)
+    intent = _AUTHENTICATE[stored.body["object"]](tx, stored.body, accepted=accepted)
+    if "checkout" in stored.private:
+        checkouts.follow(tx, stored.private["checkout"], intent)
+    return intent
 
 
 def expire(tx: Tx, subject: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import balance, intents, payment_methods
-from .cards import Authentication, Decline, TestCard
+from . import balance, disputes, intents, payment_methods
+from .cards import Authentication, Decline
 from .lists import page
 from .objects import Object, shaped
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from .parameters import Params
     from .store import Stored
     from .transaction import Tx
+
+STATEMENT_DESCRIPTOR = "SANDBOX"
+"""Whom a payer finds on their statement."""
 
 SETTLES_AFTER_S = 1.0
 """Virtual seconds from a charge to its balance transaction. Stripe promises an hour."""
@@ -43,67 +46,83 @@ def make(
     """Ask the bank about an intent. A success gets its balance transaction a little later."""
     card = payment_methods.card_of(stored)
     paid = decline is None
-    body = shaped(
+    details = _card_details(stored.body["card"], intent, paid=paid, authentication=authentication)
+    body = draft(tx, intent, stored, "ch_", details) | {
+        "amount_captured": intent["amount"] if paid else 0,
+        "calculated_statement_descriptor": STATEMENT_DESCRIPTOR if paid else None,
+        "captured": paid,
+        "failure_code": decline.code if decline else None,
+        "failure_message": decline.message if decline else None,
+        "outcome": _outcome(decline),
+        "paid": paid,
+        "status": "succeeded" if paid else "failed",
+    }
+    tx.insert(body)
+    tx.emit("charge.succeeded" if paid else "charge.failed", body)
+    if paid:
+        plan_settlement(tx, body, at_once=card.bypasses_pending)
+        if card.complaint is not None:
+            disputes.complain(tx, body, card.complaint)
+    return body
+
+
+def draft(tx: Tx, intent: Object, stored: Stored, prefix: str, details: Object) -> Object:
+    """A charge of which the bank has not said anything yet. `details` are those of the payment method."""
+    kind: str = stored.body["type"]
+    return shaped(
         "charge",
         {
-            "id": tx.ids.new("ch_"),
+            "id": tx.ids.new(prefix),
             "object": "charge",
             "amount": intent["amount"],
-            "amount_captured": intent["amount"] if paid else 0,
+            "amount_captured": intent["amount"],
             "amount_refunded": 0,
             "billing_details": stored.body["billing_details"],
-            "calculated_statement_descriptor": "SANDBOX" if paid else None,
-            "captured": paid,
+            "calculated_statement_descriptor": STATEMENT_DESCRIPTOR,
+            "captured": True,
             "created": tx.now,
             "currency": intent["currency"],
             "customer": intent["customer"],
             "description": intent["description"],
             "disputed": False,
-            "failure_code": decline.code if decline else None,
-            "failure_message": decline.message if decline else None,
             "fraud_details": {},
             "livemode": False,
             "metadata": intent["metadata"],
-            "outcome": _outcome(decline),
-            "paid": paid,
+            "outcome": _outcome(None),
+            "paid": False,
             "payment_intent": intent["id"],
             "payment_method": stored.body["id"],
-            "payment_method_details": {
-                "card": _card_details(stored.body["card"], intent, paid=paid, authentication=authentication),
-                "type": "card",
-            },
+            "payment_method_details": {kind: details, "type": kind},
             "radar_options": {},
             "receipt_email": intent["receipt_email"],
             "refunded": False,
             "statement_descriptor": intent["statement_descriptor"],
             "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
-            "status": "succeeded" if paid else "failed",
+            "status": "pending",
             "transfer_group": intent["transfer_group"],
         },
     )
-    tx.insert(body)
-    tx.emit("charge.succeeded" if paid else "charge.failed", body)
-    if paid:
-        _plan_settlement(tx, body, card)
-    return body
 
 
-def _plan_settlement(tx: Tx, charge: Object, card: TestCard) -> None:
-    kind = "charge_settles_at_once" if card.bypasses_pending else "charge_settles"
+def plan_settlement(tx: Tx, charge: Object, *, at_once: bool = False) -> None:
+    """Have the money booked a little later, and then available in days or `at_once`."""
+    kind = "charge_settles_at_once" if at_once else "charge_settles"
     tx.schedule(kind, charge["id"], due=tx.clock.now() + SETTLES_AFTER_S)
 
 
 def settle(tx: Tx, charge_id: str, *, pending: bool) -> None:
     """A timer: the balance transaction appears, and `charge.updated` says so."""
     before = tx.fetch("charge", charge_id, param="id").body
+    by_card = before["payment_method_details"]["type"] == "card"
+    fee = balance.card_fee if by_card else balance.debit_fee
     movement = balance.Movement(
-        kind="charge",
+        kind="charge" if by_card else "payment",
         reporting_category="charge",
         amount=before["amount"],
         currency=before["currency"],
         source=charge_id,
         description=before["description"],
-        fee=balance.card_fee(before["amount"], before["currency"]),
+        fee=fee(before["amount"], before["currency"]),
     )
     booked = balance.move(tx, movement, pending=pending)
     tx.save_and_emit("charge.updated", before, before | {"balance_transaction": booked["id"]})

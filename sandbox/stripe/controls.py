@@ -15,6 +15,8 @@ from starlette.routing import Route
 from . import (
     accounts,
     balance,
+    checkouts,
+    disputes,
     events,
     onboarding,
     payouts,
@@ -24,9 +26,11 @@ from . import (
     unprompted,
     webhook_endpoints,
 )
+from .cards import NETWORK_REASON_CODES
 from .currencies import check_currency
 from .errors import StripeError
 from .faults import Fault, FaultKind
+from .pages import base_url
 from .sandbox import Sandbox
 from .standing import Outcome
 
@@ -101,9 +105,26 @@ class _RefundBody(_Body):
     failure_reason: _FailureReason = "unknown"
 
 
+class _DisputeBody(_Body):
+    reason: str = "fraudulent"
+    amount: Annotated[int, Field(ge=1, le=AMOUNT_MAX)] | None = None
+    inquiry: bool = False
+
+
+class _DisputeOutcomeBody(_Body):
+    outcome: Literal["under_review", "won", "lost", "needs_response", "warning_closed", "prevented"]
+    amount: Annotated[int, Field(ge=0, le=AMOUNT_MAX)] | None = None
+    fee_returned: bool | None = None
+
+
 class _PayoutBody(_Body):
     outcome: Literal["paid", "failed"]
     failure_code: str | None = None
+
+
+class _CheckoutBody(_Body):
+    outcome: checkouts.Outcome
+    card: str | None = None
 
 
 class _OnboardBody(_Body):
@@ -148,6 +169,9 @@ class Controls:
             ("POST", "/float", self.set_float),
             ("POST", "/balance_transactions", self.plant_movement),
             ("POST", "/refunds/{id}", self.conclude_refund),
+            ("POST", "/charges/{id}/dispute", self.dispute),
+            ("POST", "/disputes/{id}", self.conclude_dispute),
+            ("POST", "/checkout/sessions/{id}", self.pay_checkout),
             ("POST", "/accounts/{id}/onboard", self.onboard),
             ("POST", "/accounts/{id}/payout", self.pay_out),
             ("POST", "/payouts/{id}", self.conclude_payout),
@@ -227,6 +251,21 @@ class Controls:
                 tx, request.path_params["id"], body.outcome, failure_reason=body.failure_reason
             )
 
+    async def dispute(self, request: Request) -> Any:
+        body = await _parsed(request, _DisputeBody)
+        if body.reason not in NETWORK_REASON_CODES:
+            raise Refusal(400, f"reason: must be one of {', '.join(NETWORK_REASON_CODES)}")
+        with self._sandbox.change() as tx:
+            return disputes.open_against(tx, request.path_params["id"], **body.model_dump())
+
+    async def conclude_dispute(self, request: Request) -> Any:
+        body = await _parsed(request, _DisputeOutcomeBody)
+        given_back = body.model_dump(include={"amount", "fee_returned"}, exclude_none=True)
+        if given_back and body.outcome != "won":
+            raise Refusal(400, f"{', '.join(given_back)}: nothing comes back of one that is {body.outcome}")
+        with self._sandbox.change() as tx:
+            return disputes.conclude(tx, request.path_params["id"], body.outcome, **given_back)
+
     async def conclude_payout(self, request: Request) -> Any:
         body = await _parsed(request, _PayoutBody)
         payout: str = request.path_params["id"]
@@ -238,6 +277,13 @@ class Controls:
             there = tx.on(payouts.account_of(tx, payout))
             payouts.conclude(there, payout, body.outcome, failure_code=body.failure_code)
             return payouts.reconcile(there, payout)
+
+    async def pay_checkout(self, request: Request) -> Any:
+        body = await _parsed(request, _CheckoutBody)
+        if body.card is not None and body.outcome not in {"paid", "declined"}:
+            raise Refusal(400, "card: no card pays later")
+        with self._sandbox.change(base_url=base_url(request)) as tx:
+            return checkouts.play(tx, request.path_params["id"], body.outcome, card=body.card)
 
     async def pay_out(self, request: Request) -> Any:
         account: str = request.path_params["id"]

@@ -79,7 +79,7 @@ def check_amount(amount: int, currency: str) -> int:
     """An amount that a card can be charged. Raises StripeError."""
     check_positive(amount)
     check_step(amount, currency)
-    least = _CHARGE_MIN.get(currency, 1)
+    least = least_charge(currency)
     if amount < least:
         shown = displayed(least, currency)
         raise invalid(f"Amount must be at least {shown}", param="amount", code="amount_too_small")
@@ -88,6 +88,11 @@ def check_amount(amount: int, currency: str) -> int:
         shown = displayed(most, currency)
         raise invalid(f"Amount must be no more than {shown}", param="amount", code="amount_too_large")
     return amount
+
+
+def least_charge(currency: str) -> int:
+    """One unit where Stripe names no least amount."""
+    return _CHARGE_MIN.get(currency, 1)
 
 
 def check_positive(amount: int) -> int:

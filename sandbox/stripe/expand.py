@@ -47,20 +47,23 @@ class _Expansion:
                 self.walk(item, rest, schema=None)
             return
         property_schema = self._property(node, name, schema)
-        value: Any = node.get(name)
+        below = None
         if (node.get("object"), name) == ("charge", "refunds"):
-            value = node.setdefault(name, _refunds(self._tx, node))
-            below = None
+            node.setdefault(name, _refunds(self._tx, node))
         elif "x-expansionResources" in property_schema:
-            if isinstance(value, str):
-                value = node[name] = self._tx.store.find_any(value) or value
-            below = None
-        elif rest:
+            if isinstance(node.get(name), str):
+                node[name] = self._tx.store.find_any(node[name]) or node[name]
+        elif not _holds_objects(property_schema):
+            if not rest:
+                raise self._refused()
             below = _hash_schema(property_schema)
-        else:
-            raise self._refused()
-        if rest and isinstance(value, dict):
-            self.walk(value, rest, schema=below)
+        if rest:
+            self._go_on(node.get(name), rest, schema=below)
+
+    def _go_on(self, value: Any, rest: list[str], *, schema: Schema | None) -> None:
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, dict):
+                self.walk(one, rest, schema=schema)
 
     def _property(self, node: Object, name: str, schema: Schema | None) -> Schema:
         if schema is None:
@@ -78,6 +81,11 @@ def _refunds(tx: Tx, charge: Object) -> Object:
     """The only list that Stripe leaves out of an object until it is asked for, of those that are here."""
     url = f"/v1/charges/{charge['id']}/refunds"
     return page(tx, "refund", {"charge": charge["id"], "limit": LIMIT_DEFAULT}, url=url, equal=("charge",))
+
+
+def _holds_objects(schema: Schema) -> bool:
+    """Whether it is a row of objects that are there unasked, such as a dispute's balance transactions."""
+    return schema.get("type") == "array" and "$ref" in schema["items"]
 
 
 def _hash_schema(schema: Schema) -> Schema:

@@ -20,7 +20,7 @@ ROUTING_NUMBER = "110000000"
 
 @dataclass(frozen=True)
 class TestBank:
-    """`failure_code` is Stripe's word for why no payout ever arrives there; None: they do."""
+    """`failure_code` is Stripe's word for why no money goes there, or comes from there; None: it does."""
 
     number: str
     failure_code: str | None = None

@@ -14,6 +14,7 @@ from .support import only
 if TYPE_CHECKING:
     from .cards import Authentication
     from .parameters import Params
+    from .store import Stored
     from .transaction import Tx
 
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -76,6 +77,15 @@ def refuse_state(intent: Object, doing: str) -> None:
         f"You cannot {doing} this {name} because it has a status of {intent['status']}. "
         f"Only a {name} with one of the following statuses may be used: {', '.join(OPEN)}.",
     )
+
+
+def refuse_checkout(stored: Stored) -> None:
+    """Raise StripeError for an intent that a Checkout Session made: there alone it is paid or called off."""
+    if "checkout" in stored.private:
+        raise invalid(
+            "You cannot perform this action on PaymentIntents created by Checkout. Try expiring the Checkout "
+            "Session instead."
+        )
 
 
 def confirmation(intent: Object, params: Params, *, by_browser: bool) -> Confirmation:
@@ -182,7 +192,9 @@ def challenge(tx: Tx, intent: Object, how: Confirmation) -> Object:
         "next_action": shaped(f"{intent['object']}_next_action", action),
     }
     tx.save(after)
-    tx.store.update_private(intent["id"], {"challenge": token, "return_url": how.return_url})
+    known = tx.fetch(intent["object"], intent["id"], param="intent").private
+    asked = {"challenge": token, "return_url": how.return_url, "expired": False}
+    tx.store.update_private(intent["id"], known | asked)
     tx.schedule("challenge_expires", f"{intent['id']}/{token}", due=tx.clock.now() + CHALLENGE_EXPIRES_S)
     tx.emit(f"{intent['object']}.requires_action", after)
     return after

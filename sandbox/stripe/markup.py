@@ -30,7 +30,7 @@ form { display: grid; gap: .6rem; margin-bottom: 1.25rem }
 button { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem;
   padding: .8rem 1rem; border: 1px solid var(--line); border-radius: 8px; background: none; color: inherit;
   font: inherit; cursor: pointer; text-align: left }
-button:first-child { background: var(--accent); border-color: var(--accent); color: #fff }
+form:first-of-type button:first-child { background: var(--accent); border-color: var(--accent); color: #fff }
 button:hover, button:focus-visible, a:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
 small { opacity: .85; font-variant-numeric: tabular-nums; white-space: nowrap } a { color: inherit }
 footer { margin-top: 1.5rem; font-size: .8rem; color: var(--soft); overflow-wrap: anywhere }

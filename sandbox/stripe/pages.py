@@ -35,14 +35,14 @@ from .sandbox import Sandbox
 from .store import Stored
 from .transaction import Cause
 
-_TO_PAY = (
+CARDS_TO_PAY = (
     ("pm_card_visa", "Pay"),
     ("pm_card_authenticationRequired", "Pay with 3-D Secure"),
     ("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "3-D Secure, no funds"),
     ("pm_card_chargeDeclined", "Declined"),
     ("pm_card_chargeDeclinedInsufficientFunds", "Insufficient funds"),
     ("pm_card_chargeDeclinedExpiredCard", "Expired"),
-    ("pm_card_createDispute", "Pay, dispute later"),
+    ("pm_card_createDispute", "Pay, then dispute it"),
 )
 _TO_SAVE = (
     ("pm_card_visa", "Save"),
@@ -101,7 +101,7 @@ class Pages:
         if request.method == "GET":
             return _card_form(intent)
         cause = Cause(self._sandbox.ids.new("req_"), idempotency_key=None)
-        with self._sandbox.change(cause=cause, base_url=_base_url(request), publishable=True) as tx:
+        with self._sandbox.change(cause=cause, base_url=base_url(request), publishable=True) as tx:
             try:
                 intent = confirm(tx, {"client_secret": secret, "payment_method": card}, intent=intent["id"])
             except AttemptFailed:
@@ -132,7 +132,7 @@ def _card_form(intent: Object, *, problem: str | None = None, status: int = 200)
             lines += [bad_news(failure)] if failure else []
             waiting = intents.challenge_url(intent)
             lines += [link(waiting, "Your bank waits for your answer")] if waiting else []
-            lines.append(buttons("card", _choices(_TO_SAVE if saving else _TO_PAY)))
+            lines.append(buttons("card", card_choices(_TO_SAVE if saving else CARDS_TO_PAY)))
     return page(title, *lines, footer(f"{intent['id']} · {intent['status']}"), status=status)
 
 
@@ -181,7 +181,8 @@ def _last_error(intent: Object) -> Object | None:
     return error
 
 
-def _choices(cards: tuple[tuple[str, str], ...]) -> list[Choice]:
+def card_choices(cards: tuple[tuple[str, str], ...]) -> list[Choice]:
+    """A button for each."""
     return [Choice(name, label, spaced(name)) for name, label in cards]
 
 
@@ -201,7 +202,7 @@ def _form_of(intent: Object) -> str:
     return f"/{room}/{intent['client_secret']}"
 
 
-def _base_url(request: Request) -> str:
+def base_url(request: Request) -> str:
     return str(request.base_url).rstrip("/")
 
 

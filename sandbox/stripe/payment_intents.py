@@ -67,13 +67,23 @@ def create(tx: Tx, params: Params) -> Object:
     currency = check_currency(params["currency"])
     if "customer" in params:
         tx.referenced("customer", params["customer"], param="customer")
+    intent = draft(tx, params | {"currency": currency}, types=intents.types(params))
+    if "payment_method" in params:
+        intent |= _with_card(tx, intent, params["payment_method"])
+    tx.insert(intent)
+    tx.emit("payment_intent.created", intent)
+    return _confirm(tx, intent, params) if params.get("confirm") else intent
+
+
+def draft(tx: Tx, params: Params, *, types: list[str]) -> Object:
+    """A fresh one, not yet told to anybody. Raises StripeError for an amount that cannot be charged."""
     intent_id = tx.ids.new("pi_")
     intent = shaped(
         "payment_intent",
         {
             "id": intent_id,
             "object": "payment_intent",
-            "amount": check_amount(params["amount"], currency),
+            "amount": check_amount(params["amount"], params["currency"]),
             "amount_capturable": 0,
             "amount_details": {"tip": {}},
             "amount_received": 0,
@@ -82,7 +92,7 @@ def create(tx: Tx, params: Params) -> Object:
             "client_secret": intents.new_secret(tx, intent_id),
             "confirmation_method": _supported_value(params, "confirmation_method", "automatic"),
             "created": tx.now,
-            "currency": currency,
+            "currency": params["currency"],
             "customer": params.get("customer"),
             "livemode": False,
             "metadata": merge_metadata({}, params.get("metadata")),
@@ -91,17 +101,12 @@ def create(tx: Tx, params: Params) -> Object:
                     "payment_intent_payment_method_options_card", {"request_three_d_secure": "automatic"}
                 )
             },
-            "payment_method_types": intents.types(params),
+            "payment_method_types": types,
             "status": "requires_payment_method",
             **_plain(params),
         },
     )
-    intent |= intents.with_options(intent, params)
-    if "payment_method" in params:
-        intent |= _with_card(tx, intent, params["payment_method"])
-    tx.insert(intent)
-    tx.emit("payment_intent.created", intent)
-    return _confirm(tx, intent, params) if params.get("confirm") else intent
+    return intent | intents.with_options(intent, params)
 
 
 def retrieve(tx: Tx, params: Params, *, intent: str) -> Object:
@@ -115,9 +120,11 @@ def update(tx: Tx, params: Params, *, intent: str) -> Object:
     """No event: Stripe has none for it."""
     supported = ("amount", "currency", "customer", "metadata", "payment_method", "payment_method_options")
     only(params, *supported, *_PLAIN)
-    body = tx.fetch("payment_intent", intent, param="intent").body
+    stored = tx.fetch("payment_intent", intent, param="intent")
+    body = stored.body
     if params.keys() - _CHANGEABLE_WHEN_DONE:
         intents.refuse_state(body, "update")
+        intents.refuse_checkout(stored)
     changes = _plain(params)
     changes["metadata"] = merge_metadata(body["metadata"], params.get("metadata"))
     if "customer" in params:
@@ -136,11 +143,13 @@ def update(tx: Tx, params: Params, *, intent: str) -> Object:
 def confirm(tx: Tx, params: Params, *, intent: str) -> Object:
     supported = ("client_secret", "payment_method", "payment_method_options", "receipt_email")
     only(params, *supported, "setup_future_usage", *intents.CONFIRMING)
-    body = tx.fetch("payment_intent", intent, param="intent").body
+    stored = tx.fetch("payment_intent", intent, param="intent")
+    body = stored.body
     if "client_secret" in params or tx.publishable:
         intents.check_secret(body, params)
     try:
         intents.refuse_state(body, "confirm")
+        intents.refuse_checkout(stored)
         body |= _plain(params) | intents.with_options(body, params)
         if "payment_method" in params:
             body |= _with_card(tx, body, params["payment_method"])
@@ -152,9 +161,10 @@ def confirm(tx: Tx, params: Params, *, intent: str) -> Object:
 
 
 def cancel(tx: Tx, params: Params, *, intent: str) -> Object:
-    body = tx.fetch("payment_intent", intent, param="intent").body
-    intents.refuse_state(body, "cancel")
-    return payments.cancel(tx, body, reason=params.get("cancellation_reason"))
+    stored = tx.fetch("payment_intent", intent, param="intent")
+    intents.refuse_state(stored.body, "cancel")
+    intents.refuse_checkout(stored)
+    return payments.cancel(tx, stored.body, reason=params.get("cancellation_reason"))
 
 
 def list_all(tx: Tx, params: Params) -> Object:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import balance, payment_methods
+from . import balance, disputed, payment_methods
 from .cards import RefundOutcome
 from .currencies import check_step, displayed
 from .errors import StripeError, bad_parameter, invalid, unsupported
@@ -41,14 +41,21 @@ _CARD_DETAILS: Object = {
     },
     "type": "card",
 }
+_BANK_DETAILS: Object = {
+    "type": "us_bank_transfer",
+    "us_bank_transfer": {"reference": None, "reference_status": "pending"},
+}
+_OF_PAYMENTS = {"refund": "payment_refund", "refund_failure": "payment_failure_refund"}
+"""What the balance calls them where it was no card that paid. The reporting category is the same."""
 
 
 def create(tx: Tx, params: Params) -> Object:
     """The balance may go below zero by it, as Stripe's does."""
     only(params, "amount", "charge", "metadata", "payment_intent", "reason")
     charge = _charge(tx, params)
+    disputed.refuse_refund(tx, charge)
     amount = _amount(params, charge)
-    refund_id = tx.ids.new("re_")
+    refund_id = tx.ids.new("re_" if _is_by_card(charge) else "pyr_")
     booked = _book(tx, "refund", refund_id, charge, -amount)
     outcome = _outcome(tx, charge)
     pending = {"status": "pending", "pending_reason": "processing"}
@@ -62,7 +69,7 @@ def create(tx: Tx, params: Params) -> Object:
             "charge": charge["id"],
             "created": tx.now,
             "currency": charge["currency"],
-            "destination_details": _CARD_DETAILS,
+            "destination_details": _CARD_DETAILS if _is_by_card(charge) else _BANK_DETAILS,
             "metadata": merge_metadata({}, params.get("metadata")),
             "payment_intent": charge["payment_intent"],
             "reason": params.get("reason"),
@@ -120,6 +127,18 @@ def conclude(tx: Tx, refund_id: str, status: str, *, failure_reason: str = "unkn
     if status == "failed":
         tx.emit("refund.failed", after)
     return after
+
+
+def fail_unfinished(tx: Tx, charge_id: str, *, failure_reason: str) -> None:
+    """Those of a charge that no bank has taken yet."""
+    unfinished = tx.store.all_objects(
+        "refund",
+        where="json_extract(body, '$.charge') = ? "
+        "AND json_extract(body, '$.status') IN ('pending', 'requires_action')",
+        values=(charge_id,),
+    )
+    for stored in unfinished:
+        conclude(tx, stored.body["id"], "failed", failure_reason=failure_reason)
 
 
 def arrive(tx: Tx, refund_id: str) -> None:
@@ -186,12 +205,16 @@ def _amount(params: Params, charge: Object) -> int:
 
 def _outcome(tx: Tx, charge: Object) -> RefundOutcome:
     stored = tx.fetch("payment_method", charge["payment_method"], param="payment_method")
-    return payment_methods.card_of(stored).refund
+    return payment_methods.card_of(stored).refund if _is_by_card(charge) else RefundOutcome.PENDS
+
+
+def _is_by_card(charge: Object) -> bool:
+    return bool(charge["payment_method_details"]["type"] == "card")
 
 
 def _book(tx: Tx, kind: str, refund_id: str, charge: Object, amount: int) -> Object:
     movement = balance.Movement(
-        kind=kind,
+        kind=kind if _is_by_card(charge) else _OF_PAYMENTS[kind],
         reporting_category=kind,
         amount=amount,
         currency=charge["currency"],
@@ -203,7 +226,9 @@ def _book(tx: Tx, kind: str, refund_id: str, charge: Object, amount: int) -> Obj
 
 def _refunded_by(tx: Tx, charge: Object, amount: int) -> Object:
     refunded = charge["amount_refunded"] + amount
-    return tx.save(charge | {"amount_refunded": refunded, "refunded": refunded == charge["amount"]})
+    after = tx.save(charge | {"amount_refunded": refunded, "refunded": refunded == charge["amount"]})
+    disputed.show_refunds(tx, after)
+    return after
 
 
 def _save_and_announce(tx: Tx, before: Object, after: Object) -> Object:

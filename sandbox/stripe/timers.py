@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import balance, challenges, charges, onboarding, payouts, refunds
+from . import balance, challenges, charges, checkouts, disputes, onboarding, payouts, refunds
 from .transaction import Tx
 
 if TYPE_CHECKING:
@@ -16,12 +16,17 @@ _PLAY: dict[str, Callable[[Tx, str], object]] = {
     "charge_settles_at_once": lambda tx, subject: charges.settle(tx, subject, pending=False),
     "funds_available": balance.funds_available,
     "challenge_expires": challenges.expire,
+    "checkout_expires": checkouts.fall_due,
+    "debit_arrives": checkouts.debit_arrives,
     "payouts_fall_due": payouts.fall_due,
     "payout_submitted": payouts.submit,
     "payout_arrives": payouts.arrive,
     "payout_reconciled": payouts.reconcile,
     "refund_arrives": refunds.arrive,
     "refund_bounces": refunds.bounce,
+    "evidence_weighed": disputes.weigh,
+    "dispute_falls_due": disputes.fall_due,
+    "inquiry_lapses": disputes.lapse,
     "requirements_fall_due": onboarding.fall_due,
 }
 

@@ -44,6 +44,12 @@ class Tx:
         there.now = self.now  # one change, one moment
         return there
 
+    def unasked(self) -> Self:
+        """The same change, as something that nobody asked for: events do not tell of the request."""
+        there = replace(self, cause=None)
+        there.now = self.now
+        return there
+
     def fetch(self, object_type: str, object_id: str, *, param: str, status: int = 404) -> Stored:
         """Raises StripeError resource_missing; also for what was deleted, save for customers' tombstones."""
         stored = self.store.find(object_type, object_id, account=self.account)

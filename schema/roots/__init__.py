@@ -20,6 +20,7 @@ from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubsc
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
+from schema.roots.refunds import RefundMutations, RefundQueries
 from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscriptions
 from schema.roots.withdrawals import WithdrawalMutations, WithdrawalQueries, WithdrawalSubscriptions
 from schema.shared import ERROR_TYPES, SCALARS, Info, Node, Operation
@@ -34,6 +35,7 @@ class Query(
     EscrowQueries,
     ConnectQueries,
     WithdrawalQueries,
+    RefundQueries,
     MethodQueries,
 ):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
@@ -57,6 +59,7 @@ class Mutation(
     EscrowMutations,
     ConnectMutations,
     WithdrawalMutations,
+    RefundMutations,
     MethodMutations,
 ):
     pass

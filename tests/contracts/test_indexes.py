@@ -44,6 +44,7 @@ from domain.withdrawals import Withdrawal, WithdrawalStatus, reads, waking
 from domain.withdrawals.documents import BankPayout, SentTransfer
 from server.runtime import DOCUMENTS
 from tests.house import House
+from tests.house.refunds import paid, reaches, refunds_of
 from tests.house.treasury import cards_settle
 
 S = DepositStatus
@@ -764,6 +765,30 @@ async def test_no_query_of_a_withdrawals_whole_life_scans_a_collection(house: Ho
             collection: await profiler.queries(collection)
             # Not webhook_events, of which the test itself asks whether all are handled.
             for collection in ("withdrawals", "wallets", "entries", "connect_accounts", "users")
+        }
+    for collection, asked in queries.items():
+        assert asked, collection
+        assert [query.row["command"] for query in asked if "COLLSCAN" in query.plan] == []
+
+
+async def test_no_query_of_a_refunds_whole_life_scans_a_collection(house: House) -> None:
+    async with profile(house) as profiler:
+        ada, edith = await house.customer(), await house.admin()
+        deposit = await paid(house, ada, 50_00)
+        refund = await refunds_of(edith, deposit, 20_00)
+        await reaches(house, ada, refund, "SUCCEEDED")
+        by_hand = {"payment_intent": deposit["intent"], "amount": "1000"}
+        await house.stripe.request("POST", "/v1/refunds", by_hand)
+        await house.caught_up()
+        await ada.data("{ me { refunds { edges { node { id deposit { refundable { amount } } } } } } }")
+        page = "{ refunds(status: SUCCEEDED, filter: {personId: %s}) { edges { node { id } } } }"
+        await edith.data(page.replace("%s", f'"{ada.id}"'))
+        await house.time_passes(days=3)  # money becomes available at Stripe
+        await house.caught_up()
+        await house.sweep()
+        queries = {
+            collection: await profiler.queries(collection)
+            for collection in ("refunds", "deposits", "wallets", "entries")
         }
     for collection, asked in queries.items():
         assert asked, collection

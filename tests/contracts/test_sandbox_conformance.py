@@ -38,9 +38,6 @@ OTHER_CARDS = [
     "pm_card_mastercard",
     "pm_card_pendingRefund",
     "pm_card_refundFail",
-    "pm_card_createDispute",
-    "pm_card_createDisputeProductNotReceived",
-    "pm_card_createDisputeInquiry",
 ]
 FAULTS = [
     "rate_limit_429",
@@ -226,6 +223,41 @@ async def authenticated_payments(stage: Stage) -> None:
     )
 
 
+async def checkouts(stage: Stage) -> None:
+    """Hosted sessions: paid by card, by bank in days, sent back by the bank, given up."""
+    v1 = stage.server.v1
+    ada = await v1.customers.create_async({"email": "ada@example.com"}, stage.key)
+    price: Any = {"currency": "usd", "unit_amount": 2500, "product_data": {"name": "Deposit"}}
+    given: Any = {
+        "mode": "payment",
+        "customer": ada.id,
+        "success_url": f"{RETURN_URL}?session={{CHECKOUT_SESSION_ID}}",
+        "cancel_url": RETURN_URL,
+        "line_items": [{"quantity": 1, "price_data": price}],
+        "payment_intent_data": {"metadata": {"deposit_id": "d_1"}, "setup_future_usage": "off_session"},
+        "client_reference_id": "d_1",
+    }
+    sessions = [await v1.checkout.sessions.create_async(given, stage.key) for _ in range(5)]
+    paid, arriving, sent_back, given_up, forgotten = [session.id for session in sessions]
+    await stage.controls.pay_checkout(paid, card="pm_card_authenticationRequired")
+    await stage.controls.pay_checkout(arriving, "paid_later")
+    await stage.controls.pay_checkout(sent_back, "paid_later")
+    await stage.controls.pay_checkout(sent_back, "paid_later_failed")
+    for declined in (given_up, forgotten):
+        await stage.controls.pay_checkout(declined, "declined")
+    await v1.checkout.sessions.expire_async(given_up, None, stage.key)
+    related = ["customer", "payment_intent.latest_charge", "payment_intent.payment_method"]
+    await v1.checkout.sessions.retrieve_async(arriving, {"expand": related})
+    await stage.controls.control("/clock", {"advance_seconds": 5 * 86_400})
+    whole: Any = {"customer": ada.id, "expand": ["data.payment_intent.latest_charge.balance_transaction"]}
+    for session in (await v1.checkout.sessions.list_async(whole)).data:
+        assert session.status != "open"
+    debited: Any = await v1.checkout.sessions.retrieve_async(arriving)
+    back = await v1.refunds.create_async({"payment_intent": debited.payment_intent}, stage.key)
+    await stage.controls.control(f"/refunds/{back.id}", {"outcome": "failed"})
+    await v1.refunds.retrieve_async(back.id, {"expand": ["failure_balance_transaction"]})
+
+
 async def setups(stage: Stage) -> None:
     """A card is saved without paying: by server and browser, challenged, declined, canceled."""
     v1 = stage.server.v1
@@ -290,6 +322,38 @@ async def refunds(stage: Stage) -> None:
     await stage.controls.control("/clock", {"advance_seconds": 86_400})
     await v1.refunds.retrieve_async(failing.id, {"expand": ["failure_balance_transaction"]})
     await v1.refunds.list_async({"limit": 100})
+
+
+async def disputes(stage: Stage) -> None:
+    """Taken back by the bank, argued about, won, lost and given up; asked about, and taken back after all."""
+    v1 = stage.server.v1
+    paid = await stage.paid_intent("pm_card_createDispute", expand=["latest_charge", "payment_method"])
+    [dispute] = (await v1.disputes.list_async({"payment_intent": paid.id, "limit": 1})).data
+    described: Any = {"evidence": {"product_description": "Gardening"}, "submit": False}
+    await v1.disputes.update_async(dispute.id, described | {"metadata": {"dispute_id": "1"}}, stage.key)
+    winning: Any = {"evidence": {"uncategorized_text": "winning_evidence"}, "expand": ["charge"]}
+    await v1.disputes.update_async(dispute.id, winning, stage.key)
+    await stage.controls.control("/clock", {"advance_seconds": 5})
+    related = ["charge.payment_intent", "payment_intent", "balance_transactions.source"]
+    await v1.disputes.retrieve_async(dispute.id, {"expand": related})
+    await v1.balance_transactions.list_async({"source": dispute.id, "expand": ["data.source.charge"]})
+    other = await stage.paid_intent("pm_card_createDisputeProductNotReceived")
+    [accepted] = (await v1.disputes.list_async({"charge": str(other.latest_charge)})).data
+    await v1.disputes.close_async(accepted.id, None, stage.key)
+    for outcome in ("needs_response", "warning_closed", "prevented"):
+        asked = await stage.paid_intent("pm_card_createDisputeInquiry")
+        [inquiry] = (await v1.disputes.list_async({"payment_intent": asked.id})).data
+        await stage.controls.conclude_dispute(inquiry.id, "under_review")
+        await v1.refunds.create_async({"payment_intent": asked.id, "amount": 100}, stage.key)
+        await stage.controls.conclude_dispute(inquiry.id, outcome)
+    late = await stage.paid_intent("pm_card_mastercard")
+    part = await stage.controls.dispute(late.id, reason="unrecognized", amount=100)
+    await stage.controls.conclude_dispute(part["id"], "won", amount=50, fee_returned=False)
+    recent: Any = {
+        "created": {"gte": dispute.created},
+        "expand": ["data.charge", "data.balance_transactions"],
+    }
+    await v1.disputes.list_async(recent)
 
 
 async def money(stage: Stage) -> None:
@@ -462,6 +526,9 @@ async def refusals(stage: Stage) -> None:
     await stage.refused("post", f"{intents}/{paid.id}/confirm", 400)
     await stage.refused("post", "/v1/refunds", 400, payment_intent=paid.id, amount=99_999)
     await stage.refused("post", "/v1/refunds", 400, amount=100)
+    disputed = await stage.paid_intent("pm_card_createDispute")
+    await stage.refused("post", "/v1/refunds", 400, payment_intent=disputed.id)
+    await stage.refused("post", "/v1/disputes/du_unknown", 404, submit=True)
     await stage.refused("get", f"{intents}/pi_unknown", 404)
     await stage.refused("get", "/v1/unknown", 404)
     await stage.refused("get", "/v1/events", 400, limit=101)
@@ -486,10 +553,12 @@ SCENES: list[Callable[[Stage], Coroutine[Any, Any, None]]] = [
     payment_by_browser,
     declined_payments,
     authenticated_payments,
+    checkouts,
     setups,
     every_other_card,
     events,
     refunds,
+    disputes,
     money,
     accounts,
     transfers,

@@ -25,6 +25,7 @@ from domain.evidence import verify
 from domain.kernel.signer import Signer
 from domain.ledger import FreezeCause
 from tests.house import House, Person
+from tests.house.refunds import reaches, refunds_of
 from tests.house.treasury import cards_settle
 
 JOB = 'garden "fence" <script>alert(1)</script>'
@@ -42,6 +43,7 @@ class Told:
     fence: str
     gate: str
     withdrawal: str
+    refund: str
     pack: evidence.Pack
     again: evidence.Pack
     seconds: float
@@ -81,6 +83,8 @@ async def tell(house: House) -> Told:
     await ada.cancel_escrow(gate)
     withdrawal = await grace.withdraws(usd=15_00)
     await house.withdrawal_reaches(grace, withdrawal, "IN_TRANSIT", "PAID")
+    refund = await refunds_of(edith, {"id": deposits[1]}, 5_00)
+    await reaches(house, edith, refund, "SUCCEEDED")
     await cards_settle(house)
     await house.chore("treasury")
     record = partial(auditlog.record, act=Act.ESCROW_RESOLVED, by=edith.id, subject=fence["id"])
@@ -101,6 +105,7 @@ async def tell(house: House) -> Told:
         fence=fence["id"],
         gate=gate["id"],
         withdrawal=withdrawal["id"],
+        refund=refund["id"],
         pack=pack,
         seconds=time.perf_counter() - began,
         again=await evidence.collect(house.runtime, JOB),
@@ -157,9 +162,10 @@ def test_all_of_the_job_is_in_it(told: Told) -> None:
     statuses = [change["status"] for change in fence["history"]]
     assert statuses == ["FUNDED", "ACCEPTED", "PARTIALLY_RELEASED", "DISPUTED", "SPLIT"]
     assert fence["history"][3]["reason"] == "she will not <i>pay</i> & laughs"
-    assert [(act["subject"], act["by"]) for act in facts["audit"]] == [(told.fence, told.edith.id)]
+    assert {act["subject"] for act in facts["audit"]} == {told.fence, told.refund}
+    assert {act["by"] for act in facts["audit"]} == {told.edith.id}
     assert [freeze["frozen"] for freeze in facts["freezes"]] == [True, False]
-    assert [one["checkpoint"]["entries"] for one in facts["checkpoints"]] == [14]
+    assert [one["checkpoint"]["entries"] for one in facts["checkpoints"]] == [16]
     kinds = [entry["kind"] for entry in facts["entries"]]
     assert sorted(kinds) == sorted(
         [
@@ -167,7 +173,7 @@ def test_all_of_the_job_is_in_it(told: Told) -> None:
             *["ESCROW_FUNDED"] * 2,
             *["ESCROW_RELEASED"] * 2,
             *["ESCROW_REFUNDED"] * 2,
-            *("WITHDRAWAL_REQUESTED", "WITHDRAWAL_SENT"),
+            *("WITHDRAWAL_REQUESTED", "WITHDRAWAL_SENT", "REFUND_REQUESTED", "REFUND_SENT"),
             *["STRIPE_FEE"] * 2,
         ]
     )
@@ -195,7 +201,8 @@ def test_money_is_followed_to_the_card_and_to_the_bank(told: Told) -> None:
         ],
         key=str,
     )
-    assert {m["operation"] for m in told.facts["movements"]} == {*told.deposits, told.withdrawal}
+    assert {m["operation"] for m in told.facts["movements"]} == {*told.deposits, told.withdrawal, told.refund}
+    assert told.ids("refunds") == {told.refund}, "of a deposit that paid for the job"
     assert told.facts["deposits"][0]["payment_intent_id"].startswith("pi_")
     assert told.facts["withdrawals"][0]["transfers"][0]["id"].startswith("tr_")
 
@@ -371,6 +378,7 @@ OF_THE_MONEY = {
     "moves": "escrow number kind amount net fees currency",
     "deposits": "received status",
     "withdrawals": "wallet amount status",
+    "refunds": "deposit amount currency origin status",
     "movements": "operation amount fee entry",
     "trail": "wallet credit credit_operation debit debit_operation",
     "wallets": "id currency",

@@ -132,6 +132,17 @@ class StripeSide:
             "POST", f"/v1/payment_intents/{intent_id}/confirm", {"payment_method": card}, key=None
         )
 
+    async def pay_checkout(
+        self, session_id: str, outcome: str = "paid", card: str | None = None
+    ) -> dict[str, Any]:
+        """Do at the hosted page what its payer would, or later their bank. The session after it.
+
+        `outcome`: paid, declined, paid_later (by bank), then paid_later_succeeded or paid_later_failed.
+        """
+        body = {"outcome": outcome} | ({} if card is None else {"card": card})
+        session: dict[str, Any] = await self.control(f"/checkout/sessions/{session_id}", body)
+        return session
+
     async def request(
         self, method: str, path: str, data: Mapping[str, str] | None = None, *, key: str | None = "test"
     ) -> dict[str, Any]:
@@ -160,6 +171,22 @@ class StripeSide:
 
     async def redeliver_last(self, times: int = 1) -> None:
         await self.control("/events/redeliver_last", {"times": times})
+
+    async def dispute(self, payment: str, **options: Any) -> dict[str, Any]:
+        """The cardholder's bank takes a payment back: Stripe's dispute. `payment`: a charge or its intent.
+
+        Options: `reason`, `amount` (all that is not in dispute by default), `inquiry` (it only asks).
+        """
+        dispute: dict[str, Any] = await self.control(f"/charges/{payment}/dispute", options)
+        return dispute
+
+    async def conclude_dispute(self, dispute: str, outcome: str, **options: Any) -> dict[str, Any]:
+        """`under_review`, `won`, `lost`, `needs_response` (of an inquiry), `warning_closed`, `prevented`.
+
+        Of one that is won: `amount` (less than was taken), `fee_returned`.
+        """
+        after: dict[str, Any] = await self.control(f"/disputes/{dispute}", {"outcome": outcome, **options})
+        return after
 
     async def state(self) -> dict[str, Any]:
         state: dict[str, Any] = await self.control("/state", method="GET")
