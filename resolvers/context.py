@@ -138,6 +138,10 @@ class Context:
         """When the viewer's access token ends, and a socket with it; None when nobody is signed in."""
         return None if self.viewer is None else self.viewer.expires_at
 
+    def admins_only(self, admin: str | None) -> str | None:
+        """An administrator's id: others hear what was done and why, and only admins hear of whom."""
+        return admin if self.viewer is not None and self.viewer.is_admin else None
+
     async def find_operation(self, operation_id: str) -> AnyOperation | None:
         """One that the viewer is a party to, or for an admin anybody's; any other is the same as none.
 

@@ -69,7 +69,7 @@ async def freeze_changes(context: Context, wallet: Wallet, request: PageRequest)
 
 def frozen_by(context: Context, freeze: FreezeRecord) -> str | None:
     """Who or what froze it: the owner hears why, and only admins hear of whom."""
-    return freeze.by if context.viewer is not None and context.viewer.is_admin else None
+    return context.admins_only(freeze.by)
 
 
 async def find_line(context: Context, wallet_id: str, seq: int) -> tuple[StatementLine, Wallet] | None:

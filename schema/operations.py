@@ -6,13 +6,20 @@ import strawberry
 
 from domain.kernel.search import Search
 from resolvers.operations import AnyOperation, prefix_of
+from schema.adjustments import Adjustment
 from schema.deposits import Deposit
 from schema.escrow import Escrow
 from schema.refunds import Refund
 from schema.shared import CurrencyCode, DateTime, MinorUnits
 from schema.withdrawals import Withdrawal
 
-SHAPES: Final = {"dep": Deposit, "esc": Escrow, "wdr": Withdrawal, "rfd": Refund}
+SHAPES: Final = {
+    "dep": Deposit,
+    "esc": Escrow,
+    "wdr": Withdrawal,
+    "rfd": Refund,
+    "adj": Adjustment,
+}
 
 
 def shown(operation: AnyOperation) -> Any:

@@ -221,10 +221,22 @@ class StatusChange:
         description="Who or what caused it: owner, other party, admin, webhook, worker."
     )
     reason: str | None = strawberry.field(description="Why, where there is more to say.")
+    admin: strawberry.Private[str | None]
+
+    @strawberry.field(description="For admins: which of them it was, where the actor is admin.")
+    def by(self, info: Info) -> Party | None:
+        admin = info.context.admins_only(self.admin)
+        return None if admin is None else Party.of(admin)
 
     @classmethod
     def of(cls, change: operations.StatusChange) -> "StatusChange":
-        return cls(status=change.status, at=change.at, actor=change.actor.value, reason=change.reason)
+        return cls(
+            status=change.status,
+            at=change.at,
+            actor=change.actor.value,
+            reason=change.reason,
+            admin=change.by,
+        )
 
 
 @strawberry.type(description="Why the last attempt did not work.")

@@ -9,6 +9,7 @@ from domain.kernel.database import Row
 from domain.kernel.pages import PageRequest
 from domain.ledger import FreezeCause, Kind, WalletDecision
 from resolvers.wallets import StatementFilter
+from schema.books import WalletFreeze
 from schema.operations import shown
 from schema.shared import (
     Blocker,
@@ -22,16 +23,6 @@ from schema.shared import (
     Operation,
     Party,
     UserError,
-)
-
-strawberry.enum(
-    Kind, name="TransactionKind", description="What a statement line is about. More may be added."
-)
-
-strawberry.enum(
-    FreezeCause,
-    description="Why nothing may leave a wallet: an administrator's word, an open dispute, a debt. More may "
-    "be added.",
 )
 
 _DESCRIPTIONS = {
@@ -112,30 +103,6 @@ class TransactionFilter:
 
     def to_criteria(self) -> StatementFilter:
         return StatementFilter(self.kinds, self.created_after, self.created_before)
-
-
-@strawberry.type(description="Why nothing may leave a wallet. Each cause ends by itself.")
-class WalletFreeze:
-    document: strawberry.Private[ledger.FreezeRecord]
-    cause: FreezeCause = strawberry.field(description="What kind of reason it is.")
-    operation_id: strawberry.ID | None = strawberry.field(description="The operation that it is about.")
-    reason: str = strawberry.field(description="In words.")
-    at: DateTime = strawberry.field(description="Since when.")
-
-    @strawberry.field(description="For admins: whose doing it is, a person's or an operation's id.")
-    def by(self, info: Info) -> strawberry.ID | None:
-        who = resolvers.wallets.frozen_by(info.context, self.document)
-        return None if who is None else strawberry.ID(who)
-
-    @classmethod
-    def of(cls, document: ledger.FreezeRecord) -> "WalletFreeze":
-        return cls(
-            document=document,
-            cause=document.cause,
-            operation_id=None if document.operation is None else strawberry.ID(document.operation),
-            reason=document.reason,
-            at=document.at,
-        )
 
 
 @strawberry.type(description="A wallet was frozen for a cause, or that was taken back. Never changes.")

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from domain import (
+    adjustments,
     auditlog,
     customers,
     deposits,
@@ -44,6 +45,7 @@ DOCUMENTS: Final = (
     *onboarding.DOCUMENTS,
     *withdrawals.DOCUMENTS,
     *refunds.DOCUMENTS,
+    *adjustments.DOCUMENTS,
     *treasury.DOCUMENTS,
 )
 # What subscriptions watch.

@@ -104,6 +104,7 @@ class Settings(BaseSettings):
     withdrawal_min: Limits = Limit(1000)
     withdrawal_max: Limits = Limit(1_000_000)
     withdrawal_approval_above: Limits = Limit(100_000)
+    adjustment_two_admins_above: Limits = Limit(10_000)
 
     owner_refund_window_hours: float = Field(default=0, ge=0, le=8784)
 
@@ -242,6 +243,7 @@ class Settings(BaseSettings):
             withdrawal_max=self.withdrawal_max,
             withdrawal_approval_above=self.withdrawal_approval_above,
             owner_refund_window=timedelta(hours=self.owner_refund_window_hours),
+            adjustment_two_admins_above=self.adjustment_two_admins_above,
             retry_delays=tuple(timedelta(seconds=s) for s in self.retry_delays_seconds),
             funds_recheck=timedelta(seconds=self.funds_recheck_seconds),
             lease=timedelta(seconds=self.lease_seconds),

@@ -126,7 +126,15 @@ async def _settle(tx: Tx, deposit: Deposit, resolution: Resolution, changes: dic
         credited = ReviewOutcome.CREDIT in outcomes
         status = DepositStatus.SUCCEEDED if credited else DepositStatus.CANCELED
         changes["client_secret"] = None
-    return await move(tx, deposit, status, actor=Actor.ADMIN, reason=resolution.reason, changes=changes)
+    return await move(
+        tx,
+        deposit,
+        status,
+        actor=Actor.ADMIN,
+        by=resolution.by,
+        reason=resolution.reason,
+        changes=changes,
+    )
 
 
 def _at_rest(deposit: Deposit) -> dict[str, Any]:

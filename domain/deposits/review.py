@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from domain import ledger
+from domain import auditlog, ledger
+from domain.auditlog import Act
 from domain.deposits import reads, receipts
 from domain.deposits.documents import Deposit, Receipt, Resolution, ReviewOutcome
 from domain.gateway import Attempt, KeySpent, Refund, Refused, StripeTrouble, ask
 from domain.gateway.amounts import to_stripe
 from domain.kernel.database import CommitUnknown, Tx
-from domain.kernel.errors import Forbidden, InvalidInput, InvalidState, NotFound, PaymentProviderUnavailable
+from domain.kernel.errors import Forbidden, InvalidState, NotFound, PaymentProviderUnavailable
 from domain.kernel.ids import new_id
 from domain.kernel.money import Money
+from domain.kernel.reasons import needed_reason
 from domain.runtime import Runtime
 
-REASON_CHARACTERS_MAX: Final = 500
 CLOCK_SLACK: Final = timedelta(minutes=5)
 
 
@@ -88,9 +89,7 @@ async def carry_out(runtime: Runtime, deposit: Deposit) -> Deposit:
 
 async def _decide(runtime: Runtime, admin: str, command: ResolveDeposit) -> Deposit:
     """Write the decision down; a credit is booked with it."""
-    reason = command.reason.strip()
-    if not 1 <= len(reason) <= REASON_CHARACTERS_MAX:
-        raise InvalidInput(f"A reason has 1 to {REASON_CHARACTERS_MAX} characters.", path=["reason"])
+    reason = needed_reason(command.reason)
     found = await reads.find(command.deposit_id)
     if found is None:
         raise NotFound("There is no such deposit.", path=["id"])
@@ -113,6 +112,8 @@ async def _decide(runtime: Runtime, admin: str, command: ResolveDeposit) -> Depo
         busy = deposit.refund_under_way is not None
         if busy or receipt is None or receipt.resolution is not None:
             return _decided_before(deposit, receipt, command.outcome)
+        act = Act.DEPOSIT_RESOLVED
+        await auditlog.record(tx, act, by=admin, subject=deposit.id, person=deposit.owner, reason=reason)
         if wallet is not None:
             return await receipts.credit(tx, deposit, receipt, resolution, wallet.id)
         changes = {

@@ -73,7 +73,8 @@ async def pay(
         "locked": fees.locked(escrow.terms, progress),
         "moves_made": escrow.moves_made + len(payments),
     }
-    return await move(tx, escrow, ends_as or status, actor=actor, reason=reason, changes=changes)
+    admin = by if actor is Actor.ADMIN else None
+    return await move(tx, escrow, ends_as or status, actor=actor, by=admin, reason=reason, changes=changes)
 
 
 def funding_of(escrow: Escrow) -> NewEntry:

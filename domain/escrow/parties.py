@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from domain.escrow.documents import Escrow
-from domain.kernel.errors import Forbidden, InvalidInput, NotFound
+from domain.kernel.errors import Forbidden, NotFound
 from domain.kernel.operations import Actor
 
-REASON_CHARACTERS_MAX: Final = 500
 WORKER: Final = "worker"
 
 
@@ -38,15 +37,6 @@ def require(escrow: Escrow | None, asker: Asker, *sides: Actor) -> tuple[Escrow,
     if side not in sides:
         raise Forbidden(f"Only for {' or '.join(_NAMES[side] for side in sides)}.")
     return escrow, side
-
-
-def checked_reason(reason: str | None, *, needed: bool = False) -> str | None:
-    """Stripped; None for none. Raises InvalidInput."""
-    reason = (reason or "").strip()
-    if len(reason) > REASON_CHARACTERS_MAX or (needed and not reason):
-        least = 1 if needed else 0
-        raise InvalidInput(f"A reason has {least} to {REASON_CHARACTERS_MAX} characters.", path=["reason"])
-    return reason or None
 
 
 _NAMES: Final = {

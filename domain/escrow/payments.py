@@ -7,17 +7,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain import ledger
+from domain import auditlog, ledger
+from domain.auditlog import Act
 from domain.escrow import reads
 from domain.escrow.documents import Escrow, EscrowMove
 from domain.escrow.fees import MoveKind
 from domain.escrow.moves import Payment, pay
-from domain.escrow.parties import Asker, checked_reason, require
+from domain.escrow.parties import Asker, require
 from domain.escrow.service import Answered
 from domain.escrow.states import EscrowStatus
 from domain.kernel.database import Tx
 from domain.kernel.errors import InvalidInput, InvalidState, WalletFrozen
 from domain.kernel.operations import Actor, IdempotencyKey, first_with
+from domain.kernel.reasons import checked_reason, needed_reason
 from domain.runtime import Runtime
 
 # Whoever reads an escrow reads its moves with it.
@@ -81,6 +83,8 @@ async def release(runtime: Runtime, asker: Asker, command: ReleaseEscrow) -> Ans
         payment = Payment(MoveKind.RELEASE, _amount(escrow, command.amount), key)
         if side is Actor.OWNER:
             await _guard(tx, escrow)
+        else:
+            await _record(tx, Act.ESCROW_RELEASED, asker, escrow)
         return await pay(tx, escrow, [payment], actor=side, by=asker.person)
 
     return await _once(runtime, command.escrow_id, key, work)
@@ -105,6 +109,8 @@ async def refund(runtime: Runtime, asker: Asker, command: RefundEscrow) -> Answe
         if waits and amount < escrow.rest:
             raise InvalidInput("Before it is accepted, all of it is refunded, or nothing.", path=["amount"])
         payment = Payment(MoveKind.REFUND, amount, key)
+        if side is Actor.ADMIN:
+            await _record(tx, Act.ESCROW_REFUNDED, asker, escrow, reason)
         return await pay(tx, escrow, [payment], actor=side, by=asker.person, reason=reason)
 
     return await _once(runtime, command.escrow_id, key, work)
@@ -118,7 +124,7 @@ async def resolve(runtime: Runtime, asker: Asker, command: ResolveEscrow) -> Ans
     """
     key = _key(asker, "resolveEscrow", command.idempotency_key, command.fields())
     require(await reads.find(command.escrow_id), asker, Actor.ADMIN)
-    reason = checked_reason(command.reason, needed=True)
+    reason = needed_reason(command.reason)
 
     async def work(tx: Tx, escrow: Escrow) -> Escrow:
         if escrow.status is not EscrowStatus.DISPUTED:
@@ -127,6 +133,7 @@ async def resolve(runtime: Runtime, asker: Asker, command: ResolveEscrow) -> Ans
         if not 0 <= released <= escrow.rest:
             raise InvalidInput(f"Of this escrow, 0 to {escrow.rest} are left.", path=["releaseAmount"])
         payments = _payments(key, released, escrow.rest - released)
+        await _record(tx, Act.ESCROW_RESOLVED, asker, escrow, reason)
         return await pay(tx, escrow, payments, actor=Actor.ADMIN, by=asker.person, reason=reason)
 
     return await _once(runtime, command.escrow_id, key, work)
@@ -160,6 +167,10 @@ async def _once(
         return Answered(await act(tx, escrow), first_seen_at=tx.now)
 
     return await runtime.database.transact(work)
+
+
+async def _record(tx: Tx, act: Act, asker: Asker, escrow: Escrow, reason: str | None = None) -> None:
+    await auditlog.record(tx, act, by=asker.person, subject=escrow.id, person=escrow.owner, reason=reason)
 
 
 async def _guard(tx: Tx, escrow: Escrow) -> None:

@@ -9,7 +9,7 @@ from domain.escrow import reads
 from domain.escrow.documents import Escrow
 from domain.escrow.fees import Terms
 from domain.escrow.moves import all_back, funding_of, pay
-from domain.escrow.parties import Asker, checked_reason, require
+from domain.escrow.parties import Asker, require
 from domain.escrow.states import EscrowStatus
 from domain.identity import Role
 from domain.kernel.database import Tx
@@ -23,6 +23,7 @@ from domain.kernel.operations import (
     first_with,
     move,
 )
+from domain.kernel.reasons import checked_reason, needed_reason
 from domain.ledger import Wallet
 from domain.runtime import Policy, Runtime
 
@@ -127,7 +128,7 @@ async def dispute(runtime: Runtime, asker: Asker, escrow_id: str, *, reason: str
     Raises InvalidInput (a reason is needed), NotFound, Forbidden, InvalidState.
     """
     _, side = require(await reads.find(escrow_id), asker, Actor.OWNER, Actor.OTHER_PARTY)
-    said = checked_reason(reason, needed=True)
+    said = needed_reason(reason)
 
     async def work(tx: Tx) -> Answered:
         escrow = await reads.get(escrow_id, tx)

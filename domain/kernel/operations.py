@@ -38,10 +38,13 @@ class Actor(StrEnum):
 
 
 class StatusChange(BaseModel):
+    """`by`: which administrator it was, for ADMIN."""
+
     status: str
     at: datetime
     actor: Actor
     reason: str | None = None
+    by: str | None = None
 
 
 class Failure(BaseModel):
@@ -151,19 +154,20 @@ async def move(
     status: StrEnum,
     *,
     actor: Actor,
+    by: str | None = None,
     reason: str | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> OperationT:
     """Write `operation` in `status` (the same again: only `changes`), with its history and next version.
 
-    Settled, nothing is due, unless `changes` say otherwise.
+    `by`: an administrator's id, for the history. Settled, nothing is due, unless `changes` say otherwise.
     Raises IllegalMove for an arrow that is not drawn, StaleOperation when `operation` is not the newest.
     """
     fields: dict[str, Any] = {**(changes or {}), "updated_at": tx.now}
     update: dict[str, Any] = {"$inc": {"version": 1}}
     if status != operation.status:
         operation.machine.check(operation.status, status)
-        change = StatusChange(status=status.value, at=tx.now, actor=actor, reason=reason)
+        change = StatusChange(status=status.value, at=tx.now, actor=actor, reason=reason, by=by)
         fields["status"] = status.value
         update["$push"] = {"history": change.model_dump()}
         if status in operation.machine.settled:

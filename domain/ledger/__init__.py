@@ -7,9 +7,11 @@ from domain.ledger.balances import cut_snapshot, platform_balances
 from domain.ledger.books import (
     GENESIS,
     Entry,
+    Freeze,
     FreezeCause,
     Kind,
     LedgerBug,
+    Line,
     PlatformKind,
     Posting,
     WalletState,
@@ -28,7 +30,7 @@ from domain.ledger.documents import (
     Wallet,
 )
 from domain.ledger.freezes import freeze, guard_send, unfreeze
-from domain.ledger.post import AlreadyPosted, NewEntry, Posted, open_wallet, post
+from domain.ledger.post import AlreadyPosted, NewEntry, Posted, foresee, open_wallet, post
 from domain.ledger.reads import (
     entries_of,
     find_wallets,
@@ -57,11 +59,13 @@ __all__ = [
     "CheckpointUnsound",
     "Entry",
     "EntryRecord",
+    "Freeze",
     "FreezeCause",
     "FreezeChange",
     "FreezeRecord",
     "Kind",
     "LedgerBug",
+    "Line",
     "LineId",
     "NewEntry",
     "Part",
@@ -85,6 +89,7 @@ __all__ = [
     "entries_of",
     "expect_entry",
     "find_wallets",
+    "foresee",
     "freeze",
     "freeze_changes",
     "freeze_wallet",

@@ -1,17 +1,17 @@
 """What an administrator decides about a wallet: whether money may leave it."""
 
 from dataclasses import dataclass
-from typing import Final
 
+from domain import auditlog
+from domain.auditlog import Act
 from domain.kernel.database import Tx
-from domain.kernel.errors import Forbidden, InvalidInput, InvalidState, NotFound
+from domain.kernel.errors import Forbidden, InvalidState, NotFound
+from domain.kernel.reasons import needed_reason
 from domain.ledger import reads
 from domain.ledger.books import FreezeCause
 from domain.ledger.documents import Wallet
 from domain.ledger.freezes import freeze, unfreeze
 from domain.runtime import Runtime
-
-REASON_CHARACTERS_MAX: Final = 500
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,13 @@ async def freeze_wallet(runtime: Runtime, admin: str, decision: WalletDecision) 
 
     Raises InvalidInput, NotFound.
     """
-    reason = _reason(decision)
+    reason = needed_reason(decision.reason)
 
     async def work(tx: Tx) -> Wallet:
         wallet = await _get(tx, decision.wallet_id)
-        await freeze(tx, wallet.id, cause=FreezeCause.ADMIN, operation=None, by=admin, reason=reason)
+        cause = FreezeCause.ADMIN
+        if await freeze(tx, wallet.id, cause=cause, operation=None, by=admin, reason=reason):
+            await _record(tx, Act.WALLET_FROZEN, admin, wallet, reason)
         return await _get(tx, wallet.id)
 
     return await runtime.database.transact(work)
@@ -43,21 +45,19 @@ async def unfreeze_wallet(tx: Tx, admin: str, decision: WalletDecision) -> Walle
     What waited for it is its callers', in the same transaction.
     Raises InvalidInput, NotFound, Forbidden (one's own wallet), InvalidState (no administrator froze it).
     """
-    reason = _reason(decision)
+    reason = needed_reason(decision.reason)
     wallet = await _get(tx, decision.wallet_id)
     if wallet.owner == admin:
         raise Forbidden("Nobody unfreezes a wallet of their own.")
     cause = FreezeCause.ADMIN
     if not await unfreeze(tx, wallet.id, cause=cause, operation=None, by=admin, reason=reason):
         raise InvalidState("This wallet is not frozen by an administrator.", path=["walletId"])
+    await _record(tx, Act.WALLET_UNFROZEN, admin, wallet, reason)
     return await _get(tx, wallet.id)
 
 
-def _reason(decision: WalletDecision) -> str:
-    reason = decision.reason.strip()
-    if not 1 <= len(reason) <= REASON_CHARACTERS_MAX:
-        raise InvalidInput(f"A reason has 1 to {REASON_CHARACTERS_MAX} characters.", path=["reason"])
-    return reason
+async def _record(tx: Tx, act: Act, admin: str, wallet: Wallet, reason: str) -> None:
+    await auditlog.record(tx, act, by=admin, subject=wallet.id, person=wallet.owner, reason=reason)
 
 
 async def _get(tx: Tx, wallet_id: str) -> Wallet:

@@ -4,6 +4,7 @@ import contextlib
 import operator
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from pymongo.errors import DuplicateKeyError
@@ -18,6 +19,7 @@ from domain.ledger.books import (
     Freeze,
     FreezeCause,
     LedgerBug,
+    Line,
     Posting,
     WalletState,
     apply,
@@ -56,19 +58,7 @@ async def post(tx: Tx, new: NewEntry) -> Posted | AlreadyPosted:
     Raises WalletFrozen, InsufficientFunds (a person asked for it), LedgerBug (the ref stands already with
     other postings, a wallet is not there, nothing moves). All of it commits with the caller's transaction.
     """
-    entry = Entry(
-        # Of the same instant as what is written in it: the journal is cut by ids, see checkpoints.py.
-        id=new_id("ent", at=tx.now),
-        ref=new.ref,
-        kind=new.kind,
-        currency=new.currency,
-        postings=tuple(new.postings),
-        operation=new.operation,
-        actor=new.actor,
-        created_at=tx.now,
-    ).sealed()
-    if not entry.postings:
-        raise LedgerBug(f"{new.ref} moves nothing")
+    entry = _entry(new, at=tx.now)
     # Looked for, never left to the unique index: a duplicate key kills the transaction around it.
     earlier = await EntryRecord.get_pymongo_collection().find_one({"ref": new.ref}, session=tx.session)
     if earlier is not None:
@@ -79,6 +69,12 @@ async def post(tx: Tx, new: NewEntry) -> Posted | AlreadyPosted:
         {**entry.fields(), "hash": entry.hash}, session=tx.session
     )
     return Posted(entry)
+
+
+def foresee(wallet: Wallet, new: NewEntry, *, at: datetime) -> tuple[WalletState, Line]:
+    """What `post` would make of `wallet` at that instant, and write no line of. Raises as `post` does."""
+    row = wallet.model_dump(by_alias=True)
+    return apply(state_of(row), _entry(new, at=at))
 
 
 async def open_wallet(owner: str, currency: str) -> Wallet:
@@ -130,6 +126,23 @@ def entry_of(row: Row) -> Entry:
         created_at=row["created_at"],
         hash=row["hash"],
     )
+
+
+def _entry(new: NewEntry, *, at: datetime) -> Entry:
+    """Raises LedgerBug where nothing moves."""
+    if not new.postings:
+        raise LedgerBug(f"{new.ref} moves nothing")
+    return Entry(
+        # Of the same instant as what is written in it: the journal is cut by ids, see checkpoints.py.
+        id=new_id("ent", at=at),
+        ref=new.ref,
+        kind=new.kind,
+        currency=new.currency,
+        postings=tuple(new.postings),
+        operation=new.operation,
+        actor=new.actor,
+        created_at=at,
+    ).sealed()
 
 
 def _already(row: Row, entry: Entry) -> AlreadyPosted:

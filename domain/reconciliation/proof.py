@@ -1,6 +1,6 @@
 """The proof of the whole books: the ledger's own invariants, and each noun's."""
 
-from domain import deposits, escrow, ledger, refunds, treasury, withdrawals
+from domain import adjustments, deposits, escrow, ledger, refunds, treasury, withdrawals
 from domain.ledger import Progress, Report
 from domain.runtime import Runtime
 
@@ -14,6 +14,7 @@ async def verify_books(
         now=runtime.now(),
         signer=runtime.signer,
         operation_checks=[
+            adjustments.audit.check,
             deposits.audit.check,
             escrow.audit.check,
             withdrawals.audit.check,

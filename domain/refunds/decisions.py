@@ -83,7 +83,7 @@ async def _resolve_sent(
             raise InvalidInput("This refund is not the one that was asked for.", path=["refundId"])
         await _audit(tx, admin, current, reason)
         return await facts.record(
-            tx, current, told, observed_at=observed_at, actor=Actor.ADMIN, reason=reason
+            tx, current, told, observed_at=observed_at, actor=Actor.ADMIN, by=admin, reason=reason
         )
 
     return await runtime.database.transact(work)
@@ -98,7 +98,9 @@ async def _resolve_not_sent(runtime: Runtime, admin: str, refund: Refund, reason
         current = _require_review(await reads.get(refund.id, tx))
         await _audit(tx, admin, current, reason)
         changes = {"failure": _NOT_SENT.model_dump()}
-        return await facts.give_back(tx, current, S.FAILED, actor=Actor.ADMIN, reason=reason, changes=changes)
+        return await facts.give_back(
+            tx, current, S.FAILED, actor=Actor.ADMIN, by=admin, reason=reason, changes=changes
+        )
 
     return await runtime.database.transact(work)
 

@@ -48,6 +48,7 @@ async def record(
     *,
     observed_at: datetime,
     actor: Actor,
+    by: str | None = None,
     reason: str | None = None,
 ) -> Refund:
     """Write what Stripe says of it. The same again, or what is older than what is known, changes nothing."""
@@ -83,6 +84,7 @@ async def record(
         sent,
         observed_at=observed_at,
         actor=actor,
+        by=by,
         reason=reason,
     )
 
@@ -93,13 +95,15 @@ async def give_back(
     status: RefundStatus,
     *,
     actor: Actor,
+    by: str | None = None,
     reason: str | None,
     changes: Mapping[str, Any] | None = None,
 ) -> Refund:
     """End what was never sent in `status`: what was held is available again, and may be refunded."""
     await ledger.post(tx, postings.given_back(refund, actor=actor.value))
     await _take(tx, refund, 0, actor=actor)
-    return await move(tx, refund, status, actor=actor, reason=reason, changes={**(changes or {}), **CLEARED})
+    changes = {**(changes or {}), **CLEARED}
+    return await move(tx, refund, status, actor=actor, by=by, reason=reason, changes=changes)
 
 
 async def _never_sent(
@@ -141,6 +145,7 @@ async def _move(
     *,
     observed_at: datetime,
     actor: Actor,
+    by: str | None,
     reason: str | None,
 ) -> Refund:
     pending = status in {S.PROCESSING, S.REQUIRES_ACTION}
@@ -150,6 +155,7 @@ async def _move(
         refund,
         status,
         actor=actor,
+        by=by,
         reason=reason or told.failure_reason,
         changes={
             **CLEARED,

@@ -37,6 +37,10 @@ class Asker:
             return Actor.OWNER
         return Actor.ADMIN if self.is_admin else None
 
+    def admin_as(self, actor: Actor) -> str | None:
+        """For the history, which names administrators."""
+        return self.id if actor is Actor.ADMIN else None
+
 
 @dataclass(frozen=True)
 class RefundDeposit:
@@ -119,7 +123,8 @@ async def cancel(runtime: Runtime, asker: Asker, refund_id: str, *, reason: str 
             raise InvalidState("It is on its way, or over: it cannot be canceled any more.", path=["id"])
         if actor is Actor.ADMIN:
             await _audit(tx, Act.REFUND_CANCELED, asker, refund, reason)
-        return await facts.give_back(tx, refund, S.CANCELED, actor=actor, reason=reason)
+        by = asker.admin_as(actor)
+        return await facts.give_back(tx, refund, S.CANCELED, actor=actor, by=by, reason=reason)
 
     return await runtime.database.transact(work)
 
@@ -194,7 +199,9 @@ async def _new(
         origin=RefundOrigin.PRODUCT,
         asked_by=asker.id,
         status=S.PENDING,
-        history=[StatusChange(status=S.PENDING, at=tx.now, actor=actor, reason=reason)],
+        history=[
+            StatusChange(status=S.PENDING, at=tx.now, actor=actor, reason=reason, by=asker.admin_as(actor))
+        ],
         idempotency=key,
         **fields,
     )

@@ -24,6 +24,7 @@ class Policy:
     withdrawal_min: Limit = field(default_factory=lambda: Limit(1000))
     withdrawal_max: Limit = field(default_factory=lambda: Limit(1_000_000))
     withdrawal_approval_above: Limit = field(default_factory=lambda: Limit(100_000))
+    adjustment_two_admins_above: Limit = field(default_factory=lambda: Limit(10_000))
     retry_delays: tuple[timedelta, ...] = field(
         default_factory=lambda: tuple(timedelta(seconds=seconds) for seconds in (300, 1800, 7200))
     )

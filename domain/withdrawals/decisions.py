@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
+from domain import auditlog
+from domain.auditlog import Act
 from domain.gateway import Refused, StripeTrouble, Transfer
 from domain.kernel.database import Tx
 from domain.kernel.errors import Forbidden, InvalidInput, InvalidState, NotFound, PaymentProviderUnavailable
 from domain.kernel.operations import Actor, Failure, move
+from domain.kernel.reasons import checked_reason, needed_reason
 from domain.runtime import Runtime
 from domain.sending import prove_not_sent
-from domain.withdrawals import reads, sending
+from domain.withdrawals import facts, reads, sending
 from domain.withdrawals.documents import Approval, Withdrawal, WithdrawalStatus
-from domain.withdrawals.service import checked_reason, ring
+from domain.withdrawals.service import ring
 
 S = WithdrawalStatus
 _NOT_SENT: Final = Failure(
@@ -67,14 +70,12 @@ async def resolve(runtime: Runtime, admin: str, command: ResolveWithdrawal) -> W
     still be made; it was found at Stripe), InvalidInput (no transfer, or not this withdrawal's),
     PaymentProviderUnavailable.
     """
-    if not command.reason.strip():
-        raise InvalidInput("Say why: the history keeps it.", path=["reason"])
-    checked_reason(command.reason)
+    needed_reason(command.reason)
     withdrawal = await _others(admin, command.withdrawal_id)
     try:
         if command.outcome is WithdrawalOutcome.SENT:
-            return await _resolve_sent(runtime, withdrawal, command)
-        return await _resolve_not_sent(runtime, withdrawal, command)
+            return await _resolve_sent(runtime, admin, withdrawal, command)
+        return await _resolve_not_sent(runtime, admin, withdrawal, command)
     except StripeTrouble as trouble:
         raise PaymentProviderUnavailable(
             "The payment provider cannot be asked now. Nothing has changed; try again."
@@ -92,15 +93,20 @@ async def _decide(
             return withdrawal
         if withdrawal.status is not S.AWAITING_APPROVAL:
             raise InvalidState("It does not wait for an approval any more.", path=["id"])
-        approval = {"approval": Approval(by=admin, at=tx.now, given=given).model_dump()}
+        changes: dict[str, Any] = {"approval": Approval(by=admin, at=tx.now, given=given).model_dump()}
+        by_admin: dict[str, Any] = {"actor": Actor.ADMIN, "by": admin, "reason": reason}
         if given:
-            changes = approval | {"next_attempt_at": tx.now}
-            return await move(tx, withdrawal, S.PENDING, actor=Actor.ADMIN, reason=reason, changes=changes)
-        return await sending.give_back(
-            tx, withdrawal, S.REJECTED, actor=Actor.ADMIN, reason=reason, changes=approval
-        )
+            await _record(tx, Act.WITHDRAWAL_APPROVED, admin, withdrawal, reason)
+            changes["next_attempt_at"] = tx.now
+            return await move(tx, withdrawal, S.PENDING, changes=changes, **by_admin)
+        await _record(tx, Act.WITHDRAWAL_REJECTED, admin, withdrawal, reason)
+        return await sending.give_back(tx, withdrawal, S.REJECTED, changes=changes, **by_admin)
 
     return await runtime.database.transact(work)
+
+
+async def _record(tx: Tx, act: Act, admin: str, withdrawal: Withdrawal, reason: str | None) -> None:
+    await auditlog.record(tx, act, by=admin, subject=withdrawal.id, person=withdrawal.owner, reason=reason)
 
 
 async def _others(admin: str, withdrawal_id: str, tx: Tx | None = None) -> Withdrawal:
@@ -113,7 +119,9 @@ async def _others(admin: str, withdrawal_id: str, tx: Tx | None = None) -> Withd
     return withdrawal
 
 
-async def _resolve_sent(runtime: Runtime, withdrawal: Withdrawal, command: ResolveWithdrawal) -> Withdrawal:
+async def _resolve_sent(
+    runtime: Runtime, admin: str, withdrawal: Withdrawal, command: ResolveWithdrawal
+) -> Withdrawal:
     if command.transfer_id is None:
         raise InvalidInput("Name the transfer, tr_..., that was made.", path=["transferId"])
     if withdrawal.transfer(command.transfer_id) is not None:
@@ -125,11 +133,20 @@ async def _resolve_sent(runtime: Runtime, withdrawal: Withdrawal, command: Resol
         raise InvalidInput("There is no such transfer at Stripe.", path=["transferId"]) from refused
     if not _is_what_was_asked(withdrawal, transfer) or await reads.knows_transfer(transfer.id):
         raise InvalidInput("This transfer is not of this withdrawal.", path=["transferId"])
-    return await sending.record(runtime, withdrawal.id, transfer, actor=Actor.ADMIN, reason=command.reason)
+
+    async def work(tx: Tx) -> Withdrawal:
+        current = await reads.get(withdrawal.id, tx)
+        if current.transfer(transfer.id) is None:
+            await _record(tx, Act.WITHDRAWAL_RESOLVED, admin, current, command.reason)
+        return await facts.record_transfer(
+            tx, current, transfer, actor=Actor.ADMIN, by=admin, reason=command.reason
+        )
+
+    return await runtime.database.transact(work)
 
 
 async def _resolve_not_sent(
-    runtime: Runtime, withdrawal: Withdrawal, command: ResolveWithdrawal
+    runtime: Runtime, admin: str, withdrawal: Withdrawal, command: ResolveWithdrawal
 ) -> Withdrawal:
     if withdrawal.status is S.FAILED and withdrawal.failure == _NOT_SENT:
         return withdrawal
@@ -137,9 +154,15 @@ async def _resolve_not_sent(
 
     async def work(tx: Tx) -> Withdrawal:
         current = _require_review(await reads.get(withdrawal.id, tx))
-        changes = {"failure": _NOT_SENT.model_dump()}
+        await _record(tx, Act.WITHDRAWAL_RESOLVED, admin, current, command.reason)
         return await sending.give_back(
-            tx, current, S.FAILED, actor=Actor.ADMIN, reason=command.reason, changes=changes
+            tx,
+            current,
+            S.FAILED,
+            actor=Actor.ADMIN,
+            by=admin,
+            reason=command.reason,
+            changes={"failure": _NOT_SENT.model_dump()},
         )
 
     return await runtime.database.transact(work)

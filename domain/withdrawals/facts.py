@@ -38,7 +38,13 @@ _BANK: Final = {"paid": S.PAID, "failed": S.PAYOUT_FAILED, "canceled": S.PAYOUT_
 
 
 async def record_transfer(
-    tx: Tx, withdrawal: Withdrawal, transfer: Transfer, *, actor: Actor, reason: str | None = None
+    tx: Tx,
+    withdrawal: Withdrawal,
+    transfer: Transfer,
+    *,
+    actor: Actor,
+    by: str | None = None,
+    reason: str | None = None,
 ) -> Withdrawal:
     """Book that `transfer` was made, and whatever of it came back. The same again changes nothing.
 
@@ -50,7 +56,7 @@ async def record_transfer(
         tx.after_commit.append(partial(alert, "TRANSFER_IN_ANOTHER_CURRENCY", **facts))
         return withdrawal
     if withdrawal.transfer(transfer.id) is None:
-        withdrawal = await _sent(tx, withdrawal, transfer, actor=actor, reason=reason)
+        withdrawal = await _sent(tx, withdrawal, transfer, actor=actor, by=by, reason=reason)
     return await _came_back(tx, withdrawal, transfer, actor=actor)
 
 
@@ -98,7 +104,7 @@ async def record_payout(
 
 
 async def _sent(
-    tx: Tx, withdrawal: Withdrawal, transfer: Transfer, *, actor: Actor, reason: str | None
+    tx: Tx, withdrawal: Withdrawal, transfer: Transfer, *, actor: Actor, by: str | None, reason: str | None
 ) -> Withdrawal:
     """The hold is settled by the first transfer that is what was asked for; any other was found."""
     as_asked = transfer.amount.amount == withdrawal.amount
@@ -125,7 +131,7 @@ async def _sent(
     status = S.IN_TRANSIT if moves_on else withdrawal.status
     if sent.found:
         reason = "a transfer was found at Stripe"
-    return await move(tx, withdrawal, status, actor=actor, reason=reason, changes=changes)
+    return await move(tx, withdrawal, status, actor=actor, by=by, reason=reason, changes=changes)
 
 
 async def _came_back(tx: Tx, withdrawal: Withdrawal, transfer: Transfer, *, actor: Actor) -> Withdrawal:

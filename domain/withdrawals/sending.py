@@ -38,14 +38,12 @@ async def send(runtime: Runtime, withdrawal_id: str) -> None:
     await machinery.send(runtime, ERRAND, withdrawal_id)
 
 
-async def record(
-    runtime: Runtime, withdrawal_id: str, transfer: Transfer, *, actor: Actor, reason: str | None = None
-) -> Withdrawal:
+async def record(runtime: Runtime, withdrawal_id: str, transfer: Transfer, *, actor: Actor) -> Withdrawal:
     """Write that `transfer`, which is the withdrawal's, was made."""
 
     async def work(tx: Tx) -> Withdrawal:
         withdrawal = await reads.get(withdrawal_id, tx)
-        return await facts.record_transfer(tx, withdrawal, transfer, actor=actor, reason=reason)
+        return await facts.record_transfer(tx, withdrawal, transfer, actor=actor)
 
     return await runtime.database.transact(work)
 
@@ -68,14 +66,14 @@ async def give_back(
     status: WithdrawalStatus,
     *,
     actor: Actor,
+    by: str | None = None,
     reason: str | None,
     changes: Mapping[str, Any] | None = None,
 ) -> Withdrawal:
     """End it in `status`: what was held is available again."""
     await ledger.post(tx, postings.returned(withdrawal, actor=actor.value))
-    return await move(
-        tx, withdrawal, status, actor=actor, reason=reason, changes={**(changes or {}), **CLEARED}
-    )
+    changes = {**(changes or {}), **CLEARED}
+    return await move(tx, withdrawal, status, actor=actor, by=by, reason=reason, changes=changes)
 
 
 async def _start(runtime: Runtime, tx: Tx, withdrawal: Withdrawal) -> Withdrawal | None:

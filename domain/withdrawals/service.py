@@ -22,6 +22,7 @@ from domain.kernel.errors import (
 from domain.kernel.ids import new_id
 from domain.kernel.money import CURRENCIES, Money
 from domain.kernel.operations import Actor, IdempotencyKey, StatusChange, first_with
+from domain.kernel.reasons import checked_reason
 from domain.ledger import Wallet
 from domain.runtime import Runtime
 from domain.withdrawals import postings, reads
@@ -31,7 +32,6 @@ from domain.withdrawals.sending import give_back
 S = WithdrawalStatus
 SEND: Final = "send_withdrawal"
 """The job that the bell rings for: `go_on`, with the withdrawal's id as its subject."""
-REASON_CHARACTERS_MAX: Final = 500
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,6 @@ def check_funds(wallet: Wallet, amount: int) -> None:
         raise InsufficientFunds(
             available=Money(wallet.available, wallet.currency), required=Money(amount, wallet.currency)
         )
-
-
-def checked_reason(reason: str | None) -> str | None:
-    """Raises InvalidInput when it is too long to be kept."""
-    if reason is not None and len(reason) > REASON_CHARACTERS_MAX:
-        raise InvalidInput(f"A reason has at most {REASON_CHARACTERS_MAX} characters.", path=["reason"])
-    return reason
 
 
 async def _reservable(runtime: Runtime, owner: str, command: RequestWithdrawal) -> Wallet:

@@ -15,6 +15,8 @@ from schema.identity import User
 from schema.methods import PaymentMethod
 from schema.nodes import find_node
 from schema.operations import SHAPES, shown
+from schema.roots.adjustments import AdjustmentMutations, AdjustmentQueries
+from schema.roots.auditlog import AuditLogQueries
 from schema.roots.connect import ConnectMutations, ConnectQueries, ConnectSubscriptions
 from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubscriptions
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
@@ -37,6 +39,8 @@ class Query(
     WithdrawalQueries,
     RefundQueries,
     MethodQueries,
+    AdjustmentQueries,
+    AuditLogQueries,
 ):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
@@ -61,6 +65,7 @@ class Mutation(
     WithdrawalMutations,
     RefundMutations,
     MethodMutations,
+    AdjustmentMutations,
 ):
     pass
 

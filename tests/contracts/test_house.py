@@ -1,10 +1,12 @@
 """The shape of the house: every room stands in the contract, every type of the API is explained."""
 
+import re
 import tomllib
 from pathlib import Path
 
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType
 
+from domain.auditlog import Act
 from schema.roots import make_schema
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +33,17 @@ def test_every_type_and_field_has_a_description() -> None:
                 f"{name}.{field}" for field, definition in kind.fields.items() if not definition.description
             ]
     assert bare == []
+
+
+def test_the_docs_tell_of_every_act_of_administrators() -> None:
+    """And so whoever adds a mutation for them is reminded of its record in the audit log."""
+    told = (ROOT / "docs/corrections.md").read_text()
+    mutations = make_schema()._schema.mutation_type
+    assert mutations is not None
+    admins = [
+        name for name, field in mutations.fields.items() if (field.description or "").startswith("ADMIN.")
+    ]
+    assert [name for name in [*admins, *Act] if not re.search(rf"\b{name}\b", told)] == []
 
 
 def test_enums_are_declared_open() -> None:

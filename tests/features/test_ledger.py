@@ -44,7 +44,7 @@ def new_entry(
     currency: str = "USD",
 ) -> NewEntry:
     return NewEntry(
-        ref=ref or f"adjustment:{ULID()}:posted",
+        ref=ref or f"test:{ULID()}",
         kind=kind,
         currency=currency,
         postings=[Posting(*move) for move in moves],

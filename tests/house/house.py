@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import httpx
@@ -19,12 +18,13 @@ from cryptography.fernet import Fernet
 from starlette.types import Receive, Scope, Send
 from ulid import ULID
 
-from domain import customers, identity, ledger, onboarding, reconciliation
+from domain import adjustments, customers, identity, ledger, onboarding, reconciliation
+from domain.adjustments import AdjustWallet
 from domain.changes import Changes
 from domain.gateway import StripeGateway
 from domain.identity import NewPerson, Role
-from domain.kernel.ids import new_id
-from domain.ledger import Account, Kind, NewEntry, Platform, Posting, Report
+from domain.kernel.money import MINOR_UNITS_MAX, Limit
+from domain.ledger import Report
 from domain.runtime import Runtime
 from jobs import CHORES, Chores, Sweep
 from jobs.sweep import LEASE_NAME
@@ -190,21 +190,11 @@ class House:
 
     async def funded(self, person: Person, **amounts: int) -> Person:
         """The person, with e.g. `usd=5_00` more at once: an adjustment, of which Stripe knows nothing."""
+        runtime = self.with_policy(adjustment_two_admins_above=Limit(MINOR_UNITS_MAX))
         for code, amount in amounts.items():
-            currency = code.upper()
-            wallet = await ledger.open_wallet(person.id, currency)
-            adjustment = new_id("adj")
-            entry = NewEntry(
-                ref=f"adjustment:{adjustment}:posted",
-                kind=Kind.ADJUSTMENT,
-                currency=currency,
-                postings=[
-                    Posting(Account.platform(Platform.ADJUSTMENTS), Account.available(wallet.id), amount)
-                ],
-                operation=adjustment,
-                actor="admin",
-            )
-            await self.runtime.database.transact(partial(ledger.post, new=entry))
+            wallet = await ledger.open_wallet(person.id, code.upper())
+            command = AdjustWallet(wallet.id, amount, "A test.", idempotency_key=str(ULID()))
+            await adjustments.adjust(runtime, "usr_house", command)
         return person
 
     # ------------------------------------------------------------------ what happens

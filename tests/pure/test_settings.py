@@ -68,6 +68,12 @@ def test_without_a_word_a_withdrawal_is_10_to_10000_dollars_and_above_1000_is_ap
     assert policy.funds_recheck.total_seconds() == 3_600
 
 
+def test_without_a_word_an_adjustment_above_100_dollars_needs_two_administrators() -> None:
+    assert settings().policy().adjustment_two_admins_above.of("USD") == 100_00
+    policy = settings(adjustment_two_admins_above="2500,JPY:300").policy()
+    assert [policy.adjustment_two_admins_above.of(code) for code in ("EUR", "JPY")] == [25_00, 300]
+
+
 def test_the_bounds_of_a_withdrawal_are_what_a_bank_can_be_paid() -> None:
     policy = settings(
         currencies="USD,HUF,KWD,ISK,MGA", withdrawal_min="1001,KWD:1234", withdrawal_max="20099"
@@ -106,6 +112,10 @@ def test_the_bounds_of_a_withdrawal_are_what_a_bank_can_be_paid() -> None:
             "leave no withdrawal in HUF: at least 1100, at most 1000",
         ),
         ({"withdrawal_approval_above": "0"}, "WITHDRAWAL_APPROVAL_ABOVE: Value error, '0' is no count"),
+        (
+            {"adjustment_two_admins_above": "1.5"},
+            "ADJUSTMENT_TWO_ADMINS_ABOVE: Value error, '1.5' is no count",
+        ),
         ({"currencies": "USD,usd"}, "CURRENCIES must be some of"),
         ({"currencies": "USD,EUR,USD"}, "CURRENCIES names a currency twice"),
         ({"currencies": ""}, "CURRENCIES must be some of"),
