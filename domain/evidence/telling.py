@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from beanie import Document
 
-from domain import deposits, escrow, refunds, withdrawals
+from domain import adjustments, deposits, escrow, refunds, withdrawals
 from domain.auditlog import AuditRecord
 from domain.identity import User
 from domain.kernel.clock import iso
@@ -79,6 +79,11 @@ OPERATIONS: Final[Mapping[str, Telling]] = {
         ),
         _SENDING,
     ),
+    "adjustments": Telling(
+        adjustments.Adjustment,
+        (*_OPERATION, *("wallet", "amount", "currency", "kind", "reason", "asked_by", "decided_by")),
+        _MACHINERY,
+    ),
 }
 """By the section of a pack."""
 
@@ -129,7 +134,12 @@ MOVEMENTS: Final = Telling(
 ALL: Final = (*OPERATIONS.values(), MOVES, WALLETS, PARTIES, FREEZES, AUDIT, MOVEMENTS)
 
 # By the beginning of an id: in which section the operation is told.
-NOUNS: Final[Mapping[str, str]] = {"dep": "deposits", "wdr": "withdrawals", "rfd": "refunds"}
+NOUNS: Final[Mapping[str, str]] = {
+    "dep": "deposits",
+    "wdr": "withdrawals",
+    "rfd": "refunds",
+    "adj": "adjustments",
+}
 
 
 def section_of(operation: str) -> str | None:

@@ -489,6 +489,16 @@ def check_refunds(report: Report, books: Books) -> None:
             report.wrong.append((name, f"its refund {operation} is missing"))
 
 
+def check_adjustments(report: Report, books: Books) -> None:
+    for name, adjustment in books.sections["adjustments"]:
+        with report.about(name):
+            account = f"wallet:{adjustment['wallet']}:available"
+            ref = f"adjustment:{adjustment['id']}:posted"
+            made = moved(books.posted(ref), account) if ref in books.entries else 0
+            agreed = adjustment["amount"] if adjustment["status"] == "POSTED" else 0
+            report.expect(name, "what was corrected", agreed, made)
+
+
 def amount_of(entry: Record) -> int:
     return sum(posting["amount"] for posting in entry["postings"])
 
@@ -661,6 +671,7 @@ def check(files: dict[str, bytes], key: str | None = None) -> Report:
         (f"{count['deposits']} deposits are what was credited", check_deposits),
         (f"{count['withdrawals']} withdrawals are what was held, sent and came back", check_withdrawals),
         (f"{count['refunds']} refunds are what was held, sent and came back", check_refunds),
+        (f"{count['adjustments']} corrections are what was booked", check_adjustments),
         (f"{count['movements']} movements of Stripe's balance are what was booked", check_movements),
         (f"{count['trail']} steps of the trail lie on lines of the pack", check_trail),
     ]

@@ -11,7 +11,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,13 @@ import pytest
 from cryptography.fernet import Fernet
 from ulid import ULID
 
-from domain import auditlog, evidence, ledger
-from domain.auditlog import Act
+from domain import evidence
 from domain.evidence import verify
 from domain.kernel.signer import Signer
-from domain.ledger import FreezeCause
+from domain.ledger import digest
+from tests.features.test_freezes import freeze, unfreeze, wallet_id
 from tests.house import House, Person
+from tests.house.adjustments import adjust
 from tests.house.refunds import reaches, refunds_of
 from tests.house.treasury import cards_settle
 
@@ -44,6 +45,7 @@ class Told:
     gate: str
     withdrawal: str
     refund: str
+    correction: str
     pack: evidence.Pack
     again: evidence.Pack
     seconds: float
@@ -73,10 +75,11 @@ async def tell(house: House) -> Told:
     )
     deposits = [await _paid(house, ada, amount) for amount in (40_00, 200_00)]
     await _hired(ada, grace, 30_00, SPIED)
+    await _frozen(edith, await wallet_id(ada), SPIED)
     fence = await _hired(ada, grace, 100_00, JOB)
     await ada.release_escrow(fence, 25_00)
     await grace.dispute_escrow(fence, "she will not <i>pay</i> & laughs")
-    await _frozen(house, ada)
+    await _frozen(edith, await wallet_id(ada), "a bank asks.")
     decided = {"id": fence["id"], "releaseAmount": 50_00, "reason": "half of it stands"}
     await edith.ask_of_escrow("resolveEscrow", **decided, idempotencyKey=str(ULID()))
     gate = await _hired(ada, grace, 20_00, JOB, accepted=False)
@@ -85,12 +88,9 @@ async def tell(house: House) -> Told:
     await house.withdrawal_reaches(grace, withdrawal, "IN_TRANSIT", "PAID")
     refund = await refunds_of(edith, {"id": deposits[1]}, 5_00)
     await reaches(house, edith, refund, "SUCCEEDED")
+    corrected = await adjust(edith, await wallet_id(grace), -1_00, reason="paid in cash")
     await cards_settle(house)
     await house.chore("treasury")
-    record = partial(auditlog.record, act=Act.ESCROW_RESOLVED, by=edith.id, subject=fence["id"])
-    await house.runtime.database.transact(partial(record, person=ada.id, reason=decided["reason"]))
-    other = partial(auditlog.record, act=Act.ESCROW_RESOLVED, by=edith.id, subject="esc_of_others")
-    await house.runtime.database.transact(partial(other, person=ada.id, reason=SPIED))
     await house.time_passes(minutes=10)
     await house.caught_up()
     await house.chore("checkpoint")
@@ -106,6 +106,7 @@ async def tell(house: House) -> Told:
         gate=gate["id"],
         withdrawal=withdrawal["id"],
         refund=refund["id"],
+        correction=corrected["adjustment"]["id"],
         pack=pack,
         seconds=time.perf_counter() - began,
         again=await evidence.collect(house.runtime, JOB),
@@ -130,15 +131,10 @@ async def _hired(
     return escrow
 
 
-async def _frozen(house: House, person: Person) -> None:
-    """For a moment, by a dispute."""
-    wallet = await ledger.wallet_of(person.id, "USD")
-    assert wallet is not None
-    cause: dict[str, Any] = {"cause": FreezeCause.DISPUTE, "operation": "dsp_1", "by": "dsp_1"}
-    for step in (ledger.freeze, ledger.unfreeze):
-        await house.runtime.database.transact(
-            partial(step, wallet_id=wallet.id, **cause, reason="a bank asks.")
-        )
+async def _frozen(admin: Person, wallet: str, reason: str) -> None:
+    """For a moment."""
+    for decide in (freeze, unfreeze):
+        assert (await decide(admin, wallet, reason))["userErrors"] == []
 
 
 # What is in it.
@@ -162,10 +158,11 @@ def test_all_of_the_job_is_in_it(told: Told) -> None:
     statuses = [change["status"] for change in fence["history"]]
     assert statuses == ["FUNDED", "ACCEPTED", "PARTIALLY_RELEASED", "DISPUTED", "SPLIT"]
     assert fence["history"][3]["reason"] == "she will not <i>pay</i> & laughs"
-    assert {act["subject"] for act in facts["audit"]} == {told.fence, told.refund}
+    operations = {told.fence, told.refund, told.correction}
+    assert {act["subject"] for act in facts["audit"]} == operations | {facts["freezes"][0]["wallet"]}
     assert {act["by"] for act in facts["audit"]} == {told.edith.id}
     assert [freeze["frozen"] for freeze in facts["freezes"]] == [True, False]
-    assert [one["checkpoint"]["entries"] for one in facts["checkpoints"]] == [16]
+    assert [one["checkpoint"]["entries"] for one in facts["checkpoints"]] == [17]
     kinds = [entry["kind"] for entry in facts["entries"]]
     assert sorted(kinds) == sorted(
         [
@@ -173,7 +170,7 @@ def test_all_of_the_job_is_in_it(told: Told) -> None:
             *["ESCROW_FUNDED"] * 2,
             *["ESCROW_RELEASED"] * 2,
             *["ESCROW_REFUNDED"] * 2,
-            *("WITHDRAWAL_REQUESTED", "WITHDRAWAL_SENT", "REFUND_REQUESTED", "REFUND_SENT"),
+            *("WITHDRAWAL_REQUESTED", "WITHDRAWAL_SENT", "REFUND_REQUESTED", "REFUND_SENT", "ADJUSTMENT"),
             *["STRIPE_FEE"] * 2,
         ]
     )
@@ -194,7 +191,8 @@ def test_money_is_followed_to_the_card_and_to_the_bank(told: Told) -> None:
             ("IN", second, told.fence, 96_50),
             ("IN", second, told.gate, 21_00),
             ("OUT", told.fence, told.withdrawal, 15_00),
-            ("OUT", told.fence, None, 5_00),
+            ("OUT", told.fence, told.correction, 1_00),
+            ("OUT", told.fence, None, 4_00),
             ("OUT", told.fence, None, 40_00),
             ("OUT", told.fence, None, 26_25),
             ("OUT", told.gate, None, 21_00),
@@ -202,6 +200,7 @@ def test_money_is_followed_to_the_card_and_to_the_bank(told: Told) -> None:
         key=str,
     )
     assert {m["operation"] for m in told.facts["movements"]} == {*told.deposits, told.withdrawal, told.refund}
+    assert told.ids("adjustments") == {told.correction}
     assert told.ids("refunds") == {told.refund}, "of a deposit that paid for the job"
     assert told.facts["deposits"][0]["payment_intent_id"].startswith("pi_")
     assert told.facts["withdrawals"][0]["transfers"][0]["id"].startswith("tr_")
@@ -248,6 +247,32 @@ async def test_what_began_before_yesterdays_checkpoint_is_under_two(house: House
     report = verify.check(dict(pack.files), house.runtime.signer.key)
     assert report.wrong == []
     assert any(sentence.startswith("1 of 4 entries are later") for sentence in report.unproven)
+
+
+async def test_a_pack_shows_what_was_done_to_the_books(house: House) -> None:
+    """Whoever rewrites an entry, and the hash, and the line, leaves the signed journal behind."""
+    ada, grace = await house.funded(await house.customer("ada"), usd=500_00), await house.contractor("grace")
+    escrow = await _hired(ada, grace, 100_00, "forged")
+    await house.time_passes(minutes=10)
+    await house.chore("checkpoint")
+    entries, lines = house.collection("entries"), house.collection("statement_lines")
+    entry = await entries.find_one({"operation": escrow["id"]})
+    line = await lines.find_one({"ref": entry["ref"]})
+    before = await lines.find_one({"_id.s": line["_id"]["s"] - 1})
+    await entries.update_one({"_id": entry["_id"]}, {"$set": {"actor": "admin"}})
+    assert await _wrong(house) == {f"entries/{entry['_id']}"}
+    unhashed = {name: part for name, part in (entry | {"actor": "admin"}).items() if name != "hash"}
+    forged = digest(unhashed)
+    await entries.update_one({"_id": entry["_id"]}, {"$set": {"hash": forged}})
+    rest = {name: part for name, part in line.items() if name != "hash"} | {"entry_hash": forged}
+    rehashed = {"entry_hash": forged, "hash": digest({**rest, "previous": before["hash"]})}
+    await lines.update_one({"_id": line["_id"]}, {"$set": rehashed})
+    [day] = await house.collection("checkpoints").distinct("_id")
+    assert await _wrong(house) == {f"checkpoints/{day}"}
+
+
+async def _wrong(house: House) -> set[str]:
+    return named(dict((await evidence.collect(house.runtime, "forged")).files))
 
 
 # It is checked without us.
@@ -379,6 +404,7 @@ OF_THE_MONEY = {
     "deposits": "received status",
     "withdrawals": "wallet amount status",
     "refunds": "deposit amount currency origin status",
+    "adjustments": "wallet amount status",
     "movements": "operation amount fee entry",
     "trail": "wallet credit credit_operation debit debit_operation",
     "wallets": "id currency",
