@@ -244,7 +244,7 @@ async def test_what_began_before_yesterdays_checkpoint_is_under_two(house: House
     pack = await evidence.collect(house.runtime, "long")
     counted = [(one["checkpoint"]["entries"], len(one["hashes"])) for one in pack.facts["checkpoints"]]
     assert counted == [(3, 3), (5, 2)]
-    report = verify.check(dict(pack.files), house.runtime.signer.key)
+    report = verify.check(dict(pack.files), [house.runtime.signer.key])
     assert report.wrong == []
     assert any(sentence.startswith("1 of 4 entries are later") for sentence in report.unproven)
 
@@ -293,7 +293,7 @@ def test_it_verifies_as_folder_as_zip_and_as_one_file(
         assert verify.main([str(place), "--key", told.signer.key]) == 0
         assert "Sound." in capsys.readouterr().out
         assert verify.main([str(place), "--key", Signer([Fernet.generate_key().decode()]).key]) == 1
-        assert "WRONG       seal: the key that signed it" in capsys.readouterr().out
+        assert f"WRONG       seal: is signed by {told.signer.key}, and not by" in capsys.readouterr().out
     # As whoever gets it would: another process, another folder, nothing of ours installed.
     alone = subprocess.run(
         [sys.executable, "-I", "-S", "verify.py"], cwd=folder, capture_output=True, text=True, check=False
@@ -313,9 +313,9 @@ def test_a_byte_that_changed_in_a_file_is_found(told: Told, name: str) -> None:
     assert named({**told.pack.files, "more.html": b""})
 
 
-def named(files: dict[str, bytes], key: str | None = None) -> set[str]:
+def named(files: dict[str, bytes], *keys: str) -> set[str]:
     """The records and files that are called wrong."""
-    return {name for name, _ in verify.check(files, key).wrong}
+    return {name for name, _ in verify.check(files, keys).wrong}
 
 
 Place = tuple[str | int, ...]
@@ -431,6 +431,15 @@ def test_who_seals_again_is_contradicted_by_the_books(told: Told) -> None:
         assert named(alone(unsigned)), place
         tried += 1
     assert tried > 300
+
+
+def test_a_pack_is_signed_by_the_key_of_today_and_a_checkpoint_by_that_of_its_day(told: Told) -> None:
+    rotated = Signer([Fernet.generate_key().decode(), f"public:{told.signer.key}"])
+    facts = {name: part for name, part in told.facts.items() if name != "seal"}
+    files = dict(evidence.pack(facts, rotated).files)
+    [checkpoint] = facts["checkpoints"]
+    assert named(files, rotated.key) == {f"checkpoints/{checkpoint['id']}"}
+    assert named(files, *rotated.known_keys) == set()
 
 
 def test_who_signs_a_forgery_has_another_key(told: Told) -> None:
