@@ -93,6 +93,11 @@ def next_action_url(context: Context, deposit: Deposit) -> str | None:
     return deposits.next_action_url(context.runtime, deposit) if _is_own(context, deposit) else None
 
 
+def checkout_url(context: Context, deposit: Deposit) -> str | None:
+    """Only for the owner: who opens it pays, or spoils it, in the payer's name."""
+    return deposits.checkout_url(context.runtime, deposit) if _is_own(context, deposit) else None
+
+
 def _is_own(context: Context, deposit: Deposit) -> bool:
     return context.viewer is not None and context.viewer.id == deposit.owner
 

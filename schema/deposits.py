@@ -7,6 +7,7 @@ import resolvers.refunds
 from domain import deposits
 from domain.deposits import (
     Canceled,
+    CheckoutAddresses,
     Created,
     CreateDeposit,
     DepositStatus,
@@ -92,6 +93,14 @@ class Deposit(Node, Operation):
         return None if url is None else URL(url)
 
     @strawberry.field(
+        description="Where to send the payer, to pay on Stripe's own page; only its owner sees it, and only "
+        "while that page is open."
+    )
+    def checkout_url(self, info: Info) -> URL | None:
+        url = resolvers.deposits.checkout_url(info.context, self.document)
+        return None if url is None else URL(url)
+
+    @strawberry.field(
         description="What could be refunded now: what is left of it, as far as the wallet has it; zero while "
         "a dispute is open."
     )
@@ -122,6 +131,15 @@ class Deposit(Node, Operation):
         )
 
 
+@strawberry.input(description="A payment on a page of Stripe's own, and where that sends the payer.")
+class CheckoutInput:
+    success_url: URL = strawberry.field(description="Where the payer comes back to, having paid.")
+    cancel_url: URL = strawberry.field(description="Where the payer comes back to, having given up.")
+
+    def to_addresses(self) -> CheckoutAddresses:
+        return CheckoutAddresses(success_url=self.success_url, cancel_url=self.cancel_url)
+
+
 @strawberry.input(description="A deposit to be made.")
 class CreateDepositInput:
     amount: MinorUnits = strawberry.field(description="In minor units: 1050 is $10.50.")
@@ -141,6 +159,12 @@ class CreateDepositInput:
         default=False, description="Keep the card that it is paid with, to be charged again."
     )
 
+    checkout: CheckoutInput | None = strawberry.field(
+        default=None,
+        description="Answer with a page of Stripe's, checkoutUrl, instead of a client secret; not together "
+        "with paymentMethodId.",
+    )
+
     def to_command(self) -> CreateDeposit:
         return CreateDeposit(
             amount=self.amount,
@@ -149,6 +173,7 @@ class CreateDepositInput:
             payment_method_id=self.payment_method_id,
             return_url=self.return_url,
             save_payment_method=self.save_payment_method,
+            checkout=None if self.checkout is None else self.checkout.to_addresses(),
         )
 
 

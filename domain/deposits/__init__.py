@@ -6,6 +6,7 @@ from domain.deposits.cancellation import Canceled, cancel
 from domain.deposits.documents import MACHINE, Deposit, DepositStatus, Receipt, Reclaim, ReviewOutcome
 from domain.deposits.intents import settle
 from domain.deposits.reads import (
+    checkout_url,
     client_secret,
     find,
     find_by_intent,
@@ -19,7 +20,7 @@ from domain.deposits.reads import (
 )
 from domain.deposits.reclaims import reclaim
 from domain.deposits.review import Resolved, ResolveDeposit, resolve
-from domain.deposits.service import Created, CreateDeposit, create
+from domain.deposits.service import CheckoutAddresses, Created, CreateDeposit, create
 from domain.deposits.upkeep import claim_next, look_again
 
 DOCUMENTS = (Deposit,)
@@ -29,6 +30,7 @@ __all__ = [
     "MACHINE",
     "Booking",
     "Canceled",
+    "CheckoutAddresses",
     "CreateDeposit",
     "Created",
     "Deposit",
@@ -43,6 +45,7 @@ __all__ = [
     "booking_of_refund",
     "booking_of_return",
     "cancel",
+    "checkout_url",
     "claim_next",
     "client_secret",
     "create",

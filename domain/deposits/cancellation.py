@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from domain.deposits import intents, reads
+from domain.deposits import asking, intents, reads, sessions
 from domain.deposits.documents import Cancellation, Deposit, DepositStatus
 from domain.gateway import StripeTrouble
 from domain.kernel.database import CommitUnknown, Tx
@@ -73,14 +73,22 @@ async def carry_out(runtime: Runtime, deposit: Deposit) -> Deposit:
     """
     if deposit.cancellation is None or not deposit.is_open:
         return deposit
-    if deposit.payment_intent_id is None:
-        deposit = await intents.abandon(runtime, deposit.id)
-    if not deposit.is_settled:
-        deposit = await intents.ensure(runtime, deposit)
-    if deposit.payment_intent_id is None or deposit.cancellation is None or not deposit.is_open:
+    if not deposit.is_made:
+        deposit = await asking.abandon(runtime, deposit.id)
+    deposit = await asking.ensure(runtime, deposit)
+    if deposit.cancellation is None or not deposit.is_open:
         return deposit
-    observed_at = runtime.now()
-    reason = _REASONS.get(deposit.cancellation.by, "requested_by_customer")
-    intent = await runtime.gateway.cancel_payment_intent(deposit.payment_intent_id, reason=reason)
-    await intents.settle(runtime, intent, observed_at=observed_at, actor=Actor.WORKER)
+    if deposit.checkout is not None and deposit.checkout.session_id is not None:
+        # Its intent cannot be canceled while the page is open, nor after.
+        fact = await sessions.expire(runtime, deposit.checkout.session_id)
+        await sessions.settle(runtime, fact, actor=Actor.WORKER)
+    elif deposit.payment_intent_id is not None:
+        await _cancel_intent(runtime, deposit.payment_intent_id, by=deposit.cancellation.by)
     return await reads.get(deposit.id)
+
+
+async def _cancel_intent(runtime: Runtime, intent_id: str, *, by: Actor) -> None:
+    observed_at = runtime.now()
+    reason = _REASONS.get(by, "requested_by_customer")
+    intent = await runtime.gateway.cancel_payment_intent(intent_id, reason=reason)
+    await intents.settle(runtime, intent, observed_at=observed_at, actor=Actor.WORKER)

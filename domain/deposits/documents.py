@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -27,6 +27,8 @@ class DepositStatus(StrEnum):
 S = DepositStatus
 OPEN = frozenset({S.REQUIRES_PAYMENT, S.REQUIRES_ACTION, S.FAILED})
 _TRYING = OPEN | {S.PROCESSING}
+# With what a settled deposit is written: nobody can pay it, or answer a bank, any more.
+NO_SECRETS: Final = {"client_secret": None, "next_action_url": None, "checkout_url": None}
 
 # REQUIRES_PAYMENT <-> REQUIRES_ACTION <-> PROCESSING, each <-> FAILED (this attempt; the intent lives on)
 #     any, FAILED and CANCELED included ──> SUCCEEDED        (what Stripe was paid is never ignored)
@@ -49,6 +51,23 @@ class SavedCard(BaseModel):
     method: str
     stripe_id: str
     return_url: bytes
+
+
+class Page(StrEnum):
+    """Where a page of Stripe's stands, in Stripe's words. What is closed never opens again."""
+
+    OPEN = "open"
+    COMPLETE = "complete"
+    EXPIRED = "expired"
+
+
+class Checkout(BaseModel):
+    """The deposit is paid on a page of Stripe's, a Checkout Session. Both addresses are encrypted."""
+
+    success_url: bytes
+    cancel_url: bytes
+    session_id: str | None = None
+    page: Page = Page.OPEN
 
 
 class Cancellation(BaseModel):
@@ -106,9 +125,10 @@ class Reclaim(BaseModel):
 class Deposit(Operation[DepositStatus]):
     """Amounts in minor units of `currency`; `received` of `received_currency`, where that is another.
 
-    `client_secret` and `next_action_url` are encrypted, and gone once it is settled.
+    `client_secret`, `next_action_url` and `checkout_url` are encrypted, and gone once it is settled.
     `observed_at`: when Stripe was asked for what is stored here; an older answer is not written over it.
-    `attempt`: the question to Stripe that is under way, for the intent, and, later, for a refund in review.
+    `attempt`: the question to Stripe that is under way, for the intent or the page, and, later, for a refund
+    in review.
     """
 
     machine = MACHINE
@@ -119,10 +139,12 @@ class Deposit(Operation[DepositStatus]):
     received: int = 0
     received_currency: str | None = None
     saved_card: SavedCard | None = None
+    checkout: Checkout | None = None
     save_method: bool = False
     payment_intent_id: str | None = None
     client_secret: bytes | None = None
     next_action_url: bytes | None = None
+    checkout_url: bytes | None = None
     expires_at: datetime | None = None
     cancellation: Cancellation | None = None
     receipts: list[Receipt] = Field(default_factory=list)
@@ -134,6 +156,12 @@ class Deposit(Operation[DepositStatus]):
     def is_open(self) -> bool:
         """Whether a payer, or a cancellation, can still act upon it."""
         return self.status in OPEN
+
+    @property
+    def is_made(self) -> bool:
+        """Whether Stripe's answer is stored: the page that was asked for, or else the intent."""
+        made = self.payment_intent_id if self.checkout is None else self.checkout.session_id
+        return made is not None
 
     @property
     def receipt_waiting(self) -> Receipt | None:
@@ -210,5 +238,11 @@ class Deposit(Operation[DepositStatus]):
                 name="payment_intent_id",
                 # Any text, and no null. MongoDB does not see that an equality implies {"$type": "string"}.
                 partialFilterExpression={"payment_intent_id": {"$gt": ""}},
+            ),
+            IndexModel(
+                [("checkout.session_id", ASCENDING)],
+                unique=True,
+                name="checkout_session_id",
+                partialFilterExpression={"checkout.session_id": {"$gt": ""}},
             ),
         ]

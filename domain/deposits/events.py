@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from domain import inbox
-from domain.deposits import facts, receipts
+from domain.deposits import facts, receipts, sessions
+from domain.deposits.facts import PageFact
 from domain.gateway import PaymentIntent, Refund
 from domain.inbox import WebhookEvent
 from domain.kernel.database import Tx
@@ -42,6 +43,20 @@ async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: IntentFact)
         actor=Actor.WEBHOOK,
         cipher=runtime.cipher,
     )
+    return f"{deposit.id} {deposit.status} -> {recorded.status}"
+
+
+async def gather_page(runtime: Runtime, payload: Mapping[str, Any]) -> PageFact:
+    """The page as it is, and its intent: what is paid there is credited by that alone."""
+    return await sessions.read(runtime, payload["data"]["object"]["id"])
+
+
+async def apply_page(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: PageFact) -> str:
+    """Write the fact to its deposit. Answers what became of the event."""
+    deposit = await facts.find_for_page(tx, fact.session)
+    if deposit is None:
+        return await inbox.record_unmatched(tx, event)
+    recorded = await facts.record_page(tx, deposit, fact, actor=Actor.WEBHOOK, cipher=runtime.cipher)
     return f"{deposit.id} {deposit.status} -> {recorded.status}"
 
 

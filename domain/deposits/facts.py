@@ -1,12 +1,14 @@
 """What Stripe did about a deposit, written down: the only place where a deposit's money is credited."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
 from domain import ledger
-from domain.deposits.documents import Deposit, DepositStatus, Receipt
-from domain.gateway import PaymentIntent
+from domain.deposits import pages
+from domain.deposits.documents import NO_SECRETS, OPEN, Deposit, DepositStatus, Page, Receipt
+from domain.gateway import CheckoutSession, PaymentIntent
 from domain.kernel.alerts import alert
 from domain.kernel.cipher import Cipher
 from domain.kernel.database import Tx, parse
@@ -27,6 +29,19 @@ _STATUSES: Final = {
 }
 
 
+@dataclass(frozen=True)
+class PageFact:
+    """A checkout's page and, read after it, at `observed_at`, the intent that is paid there, if any.
+
+    What is read in this order is never older than the page: whose payment failed, and is complete, has failed
+    for good.
+    """
+
+    session: CheckoutSession
+    intent: PaymentIntent | None
+    observed_at: datetime
+
+
 async def find_for(tx: Tx, intent: PaymentIntent) -> Deposit | None:
     """The deposit that `intent` pays: by our id in its metadata, for an event may outrun our own answer."""
     deposit = await find_by_id(tx, intent.metadata.get("deposit_id"))
@@ -34,6 +49,17 @@ async def find_for(tx: Tx, intent: PaymentIntent) -> Deposit | None:
         return deposit
     row = await Deposit.get_pymongo_collection().find_one(
         {"payment_intent_id": intent.id}, session=tx.session
+    )
+    return None if row is None else parse(Deposit, row)
+
+
+async def find_for_page(tx: Tx, session: CheckoutSession) -> Deposit | None:
+    """The deposit that is paid on this page: by our id in its metadata, or else by Stripe's."""
+    deposit = await find_by_id(tx, session.metadata.get("deposit_id"))
+    if deposit is not None:
+        return deposit
+    row = await Deposit.get_pymongo_collection().find_one(
+        {"checkout.session_id": session.id}, session=tx.session
     )
     return None if row is None else parse(Deposit, row)
 
@@ -60,12 +86,44 @@ async def record(
     Money that was received is posted, whatever the state: to the wallet when it is what was agreed, else to
     platform:unexplained for a person to judge. `settled_as`: what it became in Stripe's balance, once known.
     """
+    recorded = await _record(
+        tx,
+        deposit,
+        intent,
+        observed_at=observed_at,
+        actor=actor,
+        cipher=cipher,
+        settled_as=settled_as,
+    )
+    return await pages.end_if_over(tx, recorded, actor=actor)
+
+
+async def record_page(tx: Tx, deposit: Deposit, fact: PageFact, *, actor: Actor, cipher: Cipher) -> Deposit:
+    """Write what Stripe says of a checkout's page, which moves no money, and then of the intent behind it."""
+    changes = pages.changes_of(deposit, fact.session, cipher)
+    if changes:
+        deposit = await move(tx, deposit, deposit.status, actor=actor, changes=changes)
+    if fact.intent is None:
+        return await pages.end_if_over(tx, deposit, actor=actor)
+    return await record(tx, deposit, fact.intent, observed_at=fact.observed_at, actor=actor, cipher=cipher)
+
+
+async def _record(
+    tx: Tx,
+    deposit: Deposit,
+    intent: PaymentIntent,
+    *,
+    observed_at: datetime,
+    actor: Actor,
+    cipher: Cipher,
+    settled_as: Money | None,
+) -> Deposit:
     if intent.status == "succeeded":
         as_received = settled_as in (None, intent.received)
         return await _received(
             tx, deposit, intent, as_received=as_received, observed_at=observed_at, actor=actor
         )
-    status = _status(intent)
+    status = _status(deposit, intent)
     if status is None:
         tx.after_commit.append(
             partial(alert, "UNKNOWN_INTENT_STATUS", deposit=deposit.id, status=intent.status)
@@ -80,8 +138,8 @@ async def record(
     if status is deposit.status and _unchanged(deposit, changes):
         return deposit
     reason = _reason(intent, status)
-    if status is S.CANCELED and deposit.cancellation is not None:
-        actor, reason = deposit.cancellation.by, deposit.cancellation.reason
+    if status is S.CANCELED:
+        actor, reason = pages.ended_by(deposit, actor)
     return await move(tx, deposit, status, actor=actor, reason=reason, changes=changes)
 
 
@@ -112,8 +170,7 @@ async def _received(
         changes={
             **deposit.received_with(intent.received),
             "payment_intent_id": intent.id,
-            "client_secret": None,
-            "next_action_url": None,
+            **NO_SECRETS,
             "failure": None,
             "next_attempt_at": _still_due(deposit),
             "observed_at": observed_at,
@@ -185,23 +242,29 @@ def _still_due(deposit: Deposit) -> datetime | None:
     return None if deposit.refund_under_way is None else deposit.next_attempt_at
 
 
-def _status(intent: PaymentIntent) -> DepositStatus | None:
+def _status(deposit: Deposit, intent: PaymentIntent) -> DepositStatus | None:
     if intent.status == "requires_payment_method" and intent.last_error is not None:
         return S.FAILED
-    return _STATUSES.get(intent.status)
+    status = _STATUSES.get(intent.status)
+    complete = deposit.checkout is not None and deposit.checkout.page is Page.COMPLETE
+    # A voucher to pay with, a debit to come: nobody is asked for anything on the page any more.
+    return S.PROCESSING if complete and status in OPEN else status
 
 
 def _observation(
     deposit: Deposit, intent: PaymentIntent, status: DepositStatus, cipher: Cipher
 ) -> dict[str, Any]:
-    """The deposit's fields as `intent` shows them."""
+    """The deposit's fields as `intent` shows them. Behind a page, both secrets are the page's own."""
+    paid_here = deposit.checkout is None
     secret = deposit.client_secret
-    if secret is None and intent.client_secret is not None:
+    if secret is None and intent.client_secret is not None and paid_here:
         secret = cipher.encrypt(intent.client_secret)
-    asks = status is S.REQUIRES_ACTION and intent.next_action_url is not None
+    asks = status is S.REQUIRES_ACTION and intent.next_action_url is not None and paid_here
+    settled = status in deposit.machine.settled
     return {
         "payment_intent_id": intent.id,
-        "client_secret": None if status in deposit.machine.settled else secret,
+        "client_secret": None if settled else secret,
+        "checkout_url": None if settled else deposit.checkout_url,
         "next_action_url": _sealed(intent.next_action_url or "", deposit, cipher) if asks else None,
         "failure": _failure(intent) if status is S.FAILED else None,
     }
@@ -225,6 +288,7 @@ def _unchanged(deposit: Deposit, changes: dict[str, Any]) -> bool:
     return {
         "payment_intent_id": deposit.payment_intent_id,
         "client_secret": deposit.client_secret,
+        "checkout_url": deposit.checkout_url,
         "next_action_url": deposit.next_action_url,
         "failure": failure,
     } == {name: value for name, value in changes.items() if name != "observed_at"}

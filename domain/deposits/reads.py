@@ -1,4 +1,4 @@
-"""Reading deposits: their owner's pages, sums, and the secret that only the owner may see."""
+"""Reading deposits: their owner's pages, sums, and the secrets that only the owner may see."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -80,13 +80,20 @@ def next_action_url(runtime: Runtime, deposit: Deposit) -> str | None:
     return runtime.cipher.decrypt(deposit.next_action_url).decode()
 
 
+def checkout_url(runtime: Runtime, deposit: Deposit) -> str | None:
+    """Where the payer pays on Stripe's page; null once that is closed, or the deposit settled."""
+    if deposit.checkout_url is None or deposit.is_settled:
+        return None
+    return runtime.cipher.decrypt(deposit.checkout_url).decode()
+
+
 def waiting_for(deposit: Deposit) -> Blocker | None:
     """What the deposit waits for; None when nothing is expected of anybody."""
     if deposit.cancellation is not None and deposit.is_open:
         return Blocker("CANCELLATION", "It is being canceled.", deposit.next_attempt_at)
     if deposit.refund_under_way is not None:
         return Blocker("REFUND", "The payment is being sent back.", deposit.next_attempt_at)
-    if deposit.payment_intent_id is None and deposit.is_open:
+    if deposit.is_open and not deposit.is_made:
         message = "The payment provider has not answered yet; we keep asking."
         return Blocker("PAYMENT_PROVIDER", message, deposit.next_attempt_at)
     code_and_message = _WAITING.get(deposit.status)

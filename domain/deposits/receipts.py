@@ -5,7 +5,14 @@ from typing import Any
 
 from domain import ledger
 from domain.deposits import reads
-from domain.deposits.documents import Deposit, DepositStatus, Receipt, Resolution, ReviewOutcome
+from domain.deposits.documents import (
+    NO_SECRETS,
+    Deposit,
+    DepositStatus,
+    Receipt,
+    Resolution,
+    ReviewOutcome,
+)
 from domain.gateway import Refund
 from domain.kernel.alerts import alert
 from domain.kernel.database import Tx
@@ -125,7 +132,7 @@ async def _settle(tx: Tx, deposit: Deposit, resolution: Resolution, changes: dic
         outcomes = {r.resolution.outcome for r in deposit.receipts if r.resolution is not None}
         credited = ReviewOutcome.CREDIT in outcomes
         status = DepositStatus.SUCCEEDED if credited else DepositStatus.CANCELED
-        changes["client_secret"] = None
+        changes.update(NO_SECRETS)
     return await move(
         tx,
         deposit,

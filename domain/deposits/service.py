@@ -6,8 +6,9 @@ from typing import Any
 from pymongo.errors import DuplicateKeyError
 
 from domain import ledger, methods
-from domain.deposits import intents, reads
-from domain.deposits.documents import Deposit, DepositStatus, SavedCard
+from domain.deposits import asking, reads
+from domain.deposits.documents import Checkout, Deposit, DepositStatus, SavedCard
+from domain.deposits.sessions import PAGE_MAX
 from domain.gateway import StripeTrouble
 from domain.gateway.amounts import Inexpressible, to_stripe
 from domain.kernel.budget import Budget
@@ -28,11 +29,22 @@ from domain.runtime import Runtime
 
 
 @dataclass(frozen=True)
+class CheckoutAddresses:
+    """Where Stripe's page sends the payer: who has paid, and who would rather not."""
+
+    success_url: str
+    cancel_url: str
+
+    def fields(self) -> dict[str, str]:
+        return {"successUrl": self.success_url, "cancelUrl": self.cancel_url}
+
+
+@dataclass(frozen=True)
 class CreateDeposit:
     """`amount`: minor units of `currency`. `idempotency_key`: the caller's, one per intention.
 
     `payment_method_id`: a saved card to charge at once; its bank may send the payer to `return_url`.
-    `save_payment_method`: keep the card that it is paid with.
+    `save_payment_method`: keep the card that it is paid with. `checkout`: pay on a page of Stripe's.
     """
 
     amount: int
@@ -41,6 +53,7 @@ class CreateDeposit:
     payment_method_id: str | None = None
     return_url: str | None = None
     save_payment_method: bool = False
+    checkout: CheckoutAddresses | None = None
 
     def fields(self) -> dict[str, Any]:
         """What a replay must repeat. What was not said before it could be said is left out."""
@@ -50,6 +63,7 @@ class CreateDeposit:
             "paymentMethodId": self.payment_method_id,
             "returnUrl": self.return_url,
             "savePaymentMethod": self.save_payment_method or None,
+            "checkout": None if self.checkout is None else self.checkout.fields(),
         }
 
 
@@ -63,7 +77,7 @@ class Created:
 
 
 async def create(runtime: Runtime, owner: str, command: CreateDeposit, *, budget: Budget) -> Created:
-    """Write the deposit and ask Stripe for its PaymentIntent; the same key answers like the first time.
+    """Write the deposit and ask Stripe for its intent, or page; the same key answers like the first time.
 
     Raises InvalidInput, IdempotencyKeyReused, WalletFrozen, RateLimited, NotFound (no such saved card of
     one's own): nothing is written then.
@@ -83,11 +97,11 @@ async def create(runtime: Runtime, owner: str, command: CreateDeposit, *, budget
         await budget.spend(owner, member=key.member)
         deposit, replayed = await _write(_new(runtime, command, key, wallet, saved_card))
     try:
-        deposit = await intents.ensure(runtime, deposit)
+        deposit = await asking.ensure(runtime, deposit)
     except (StripeTrouble, CommitUnknown):
         # What became of it is in the database; a replay, or the sweep, goes on from there.
         deposit = await reads.get(deposit.id)
-        if deposit.payment_intent_id is None and not deposit.is_settled:
+        if deposit.is_open and not deposit.is_made:
             return Created(deposit, replayed, _unavailable(deposit))
     return Created(deposit, replayed, _refusal_of(deposit))
 
@@ -109,7 +123,13 @@ def _validate(runtime: Runtime, command: CreateDeposit) -> None:
     if command.payment_method_id is not None and command.return_url is None:
         raise InvalidInput("A saved card needs an address to return to from its bank.", path=["returnUrl"])
     if command.return_url is not None:
-        check_return_url(command.return_url, path="returnUrl")
+        check_return_url(command.return_url, path=["returnUrl"])
+    if command.checkout is None:
+        return
+    if command.payment_method_id is not None:
+        raise InvalidInput("On Stripe's page the payer chooses the card.", path=["paymentMethodId"])
+    for field, url in command.checkout.fields().items():
+        check_return_url(url, path=["checkout", field])
 
 
 async def _saved_card(runtime: Runtime, owner: str, command: CreateDeposit) -> SavedCard | None:
@@ -122,6 +142,15 @@ async def _saved_card(runtime: Runtime, owner: str, command: CreateDeposit) -> S
         method=method.id,
         stripe_id=method.stripe_id,
         return_url=runtime.cipher.encrypt(command.return_url),
+    )
+
+
+def _checkout(runtime: Runtime, command: CreateDeposit) -> Checkout | None:
+    if command.checkout is None:
+        return None
+    return Checkout(
+        success_url=runtime.cipher.encrypt(command.checkout.success_url),
+        cancel_url=runtime.cipher.encrypt(command.checkout.cancel_url),
     )
 
 
@@ -140,6 +169,7 @@ def _new(
     saved_card: SavedCard | None,
 ) -> Deposit:
     now = runtime.now()
+    expiry = runtime.policy.deposit_expiry
     return Deposit(
         id=new_id("dep", at=now),
         owner=wallet.owner,
@@ -150,8 +180,10 @@ def _new(
         history=[StatusChange(status=DepositStatus.REQUIRES_PAYMENT, at=now, actor=Actor.OWNER)],
         idempotency=key,
         saved_card=saved_card,
+        checkout=_checkout(runtime, command),
         save_method=command.save_payment_method,
-        expires_at=now + runtime.policy.deposit_expiry,
+        # Stripe closes its page after a day.
+        expires_at=now + (expiry if command.checkout is None else min(expiry, PAGE_MAX)),
         next_attempt_at=now + runtime.policy.recheck,
         created_at=now,
         updated_at=now,
@@ -182,6 +214,8 @@ def _unavailable(deposit: Deposit) -> PaymentProviderUnavailable:
 def _refusal_of(deposit: Deposit) -> PaymentDeclined | None:
     """A replay is told what the first call was told."""
     at_once = deposit.status is DepositStatus.FAILED and deposit.saved_card is not None
-    if deposit.failure is None or not (at_once or deposit.status is DepositStatus.CANCELED):
+    # What was made, and failed on Stripe's page, is news of later.
+    never_made = deposit.status is DepositStatus.CANCELED and not deposit.is_made
+    if deposit.failure is None or not (at_once or never_made):
         return None
     return PaymentDeclined(deposit.failure.message, decline_code=deposit.failure.decline_code)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from domain.deposits import cancellation, intents, review
+from domain.deposits import asking, cancellation, intents, review, sessions
 from domain.deposits.documents import Deposit
 from domain.gateway import StripeTrouble
 from domain.kernel.database import parse
@@ -43,8 +43,14 @@ async def _advance(runtime: Runtime, deposit: Deposit) -> None:
     if deposit.cancellation is not None and deposit.is_open:
         await cancellation.carry_out(runtime, deposit)
         return
-    deposit = await intents.ensure(runtime, deposit)
-    if deposit.is_settled or deposit.payment_intent_id is None:
+    deposit = await asking.ensure(runtime, deposit)
+    if deposit.is_settled:
+        return
+    if deposit.checkout is not None and deposit.checkout.session_id is not None:
+        fact = await sessions.read(runtime, deposit.checkout.session_id)
+        await sessions.settle(runtime, fact, actor=Actor.WORKER)
+        return
+    if deposit.payment_intent_id is None:
         return
     observed_at = runtime.now()
     intent = await runtime.gateway.payment_intent(deposit.payment_intent_id)

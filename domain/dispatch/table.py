@@ -44,6 +44,7 @@ async def _funds_came(runtime: Runtime, _outcome: str) -> None:
 
 
 _PAYMENT_INTENT = Handler(gather=deposits.events.gather, apply=deposits.events.apply)
+_CHECKOUT = Handler(gather=deposits.events.gather_page, apply=deposits.events.apply_page)
 _PAYMENT_METHOD = Handler(gather=methods.events.gather, apply=methods.events.apply)
 _CUSTOMER = Handler(gather=customers.events.gather, apply=customers.events.apply)
 _TRANSFER = Handler(gather=withdrawals.events.gather_transfer, apply=withdrawals.events.apply_transfer)
@@ -60,6 +61,11 @@ _PLATFORM: Final[_Rows] = (
         "payment_intent",
         ("succeeded", "payment_failed", "processing", "requires_action", "canceled"),
         _PAYMENT_INTENT,
+    ),
+    (
+        "checkout.session",
+        ("completed", "async_payment_succeeded", "async_payment_failed", "expired"),
+        _CHECKOUT,
     ),
     ("payment_method", ("attached", "detached", "updated", "automatically_updated"), _PAYMENT_METHOD),
     ("setup_intent", ("succeeded",), _PAYMENT_METHOD),

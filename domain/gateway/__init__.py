@@ -2,6 +2,7 @@
 
 from domain.gateway.asking import Find, ask, listed
 from domain.gateway.attempts import Attempt, NotSendable
+from domain.gateway.checkout import CheckoutSession
 from domain.gateway.client import API_VERSION, GatewayConfig, StripeGateway
 from domain.gateway.connect_objects import Account, AccountLink, RequirementError, Requirements
 from domain.gateway.errors import (
@@ -35,6 +36,7 @@ __all__ = [
     "BadDelivery",
     "Balance",
     "BalanceTransaction",
+    "CheckoutSession",
     "CircuitOpen",
     "Customer",
     "Find",

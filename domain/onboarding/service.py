@@ -182,8 +182,8 @@ def _validate(runtime: Runtime, command: CreateConnectAccount) -> None:
 def _check(runtime: Runtime, addresses: Addresses) -> None:
     # Stripe sends people from its onboarding to no app's own scheme, and in live mode only to https.
     schemes = ("https",) if runtime.gateway.livemode else ("https", "http")
-    check_return_url(addresses.return_url, path="returnUrl", schemes=schemes)
-    check_return_url(addresses.refresh_url, path="refreshUrl", schemes=schemes)
+    check_return_url(addresses.return_url, path=["returnUrl"], schemes=schemes)
+    check_return_url(addresses.refresh_url, path=["refreshUrl"], schemes=schemes)
 
 
 async def _present(owner: str, key: IdempotencyKey) -> tuple[ConnectAccount | None, bool]:

@@ -13,8 +13,9 @@ from beanie import Document
 from domain import customers, deposits, escrow, identity, inbox, ledger, methods, onboarding, withdrawals
 from domain.customers import Customer
 from domain.deposits import CreateDeposit, Deposit, DepositStatus
+from domain.deposits.documents import Checkout
 from domain.escrow import Escrow, EscrowStatus
-from domain.gateway import Attempt, PaymentIntent
+from domain.gateway import Attempt, CheckoutSession, PaymentIntent
 from domain.identity import Role, User
 from domain.inbox import Endpoint, EventStatus, WebhookEvent
 from domain.kernel.database import Row, Tx
@@ -210,6 +211,7 @@ def old_deposit(house: House, number: int) -> Deposit:
         history=[StatusChange(status=status, at=now, actor=Actor.WORKER)],
         idempotency=idempotency(owner, number),
         payment_intent_id=f"pi_{number}",
+        checkout=Checkout(success_url=b"", cancel_url=b"", session_id=f"cs_{number}") if number % 5 else None,
         next_attempt_at=None if settled else now + due,
         created_at=now,
         updated_at=now,
@@ -566,6 +568,18 @@ async def hear_of_an_intent(house: House) -> None:
     await house.runtime.database.transact(find)
 
 
+async def hear_of_a_page(house: House) -> None:
+    """Likewise, of a Checkout Session."""
+    session = CheckoutSession(id="cs_306", status="open", url=None, payment_intent=None, metadata={})
+
+    async def find(tx: Tx) -> None:
+        deposit = await deposits.facts.find_for_page(tx, session)
+        assert deposit is not None
+        assert deposit.id == "dep_000306"
+
+    await house.runtime.database.transact(find)
+
+
 async def post_again(house: House) -> None:
     wallet = await ledger.open_wallet(ADA, "USD")
 
@@ -648,6 +662,7 @@ async def test_one_thing_is_found_by_one_key(busy_house: House) -> None:
     looks: list[tuple[Look, str, str]] = [
         (replay, "deposits", IDEMPOTENCY),
         (hear_of_an_intent, "deposits", "payment_intent_id: 1"),
+        (hear_of_a_page, "deposits", "checkout.session_id: 1"),
         (claim_a_deposit, "deposits", "next_attempt_at: 1"),
         (claim_an_event, "webhook_events", "next_attempt_at: 1"),
         (post_again, "entries", "ref: 1"),

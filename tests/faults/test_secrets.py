@@ -12,6 +12,7 @@ from bson.raw_bson import RawBSONDocument
 
 from sandbox.processes import any_free_port
 from sandbox.stripe.cards import TEMPLATES
+from tests.features.test_checkout import ADDRESSES
 from tests.house import House, Person
 from tests.house.people import SIGN_UP
 from tests.house.processes import Process
@@ -78,6 +79,10 @@ async def a_whole_life(house: House, url: str, port: int) -> set[str]:
     for deposit in open_ones:
         secrets.add(deposit["clientSecret"])
         await house.pay(deposit, "pm_card_chargeDeclinedLostCard")
+    await house.stripe.fault("POST", "/v1/checkout/sessions", "truncate_after_commit")
+    for _ in range(2):
+        page = (await ada.create_deposit(25_00, key="page", checkout=ADDRESSES))["deposit"]["checkoutUrl"]
+    secrets |= {page, ADDRESSES["successUrl"]}
     async with house.mongo_failing("insert", "entries", times=2):
         await house.pay(open_ones[0])
         await house.settled(ada, open_ones[0])

@@ -13,7 +13,7 @@ from ulid import ULID
 
 DEPOSIT_FIELDS = """
     id state status amount { amount currency display } received { amount } clientSecret
-    nextActionUrl expiresAt receipts { received { amount currency } paymentIntentId resolution }
+    nextActionUrl checkoutUrl expiresAt receipts { received { amount currency } paymentIntentId resolution }
     failure { code message declineCode } waitingFor { code message until }
     createdAt updatedAt history { status actor reason at }
 """

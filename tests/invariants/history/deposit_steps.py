@@ -28,8 +28,11 @@ cards = st.sampled_from(CARDS)
 # What becomes of their refunds differs.
 paying = st.sampled_from(["pm_card_visa", "pm_card_pendingRefund", "pm_card_refundFail"])
 commands = st.fixed_dictionaries(
-    {"amount": amounts, "currency": currencies}, optional={"savePaymentMethod": st.booleans()}
+    {"amount": amounts, "currency": currencies},
+    optional={"savePaymentMethod": st.booleans(), "checkout": st.just(people.CHECKOUT)},
 )
+# The first pays days later, the second sends the debit back.
+bank_accounts = st.sampled_from(["000123456789", "000222222227"])
 outcomes = st.sampled_from(people.OUTCOMES)
 
 
@@ -99,6 +102,10 @@ class DepositSteps(Steps):
     @rule(wish=wishes)
     def pays_well(self, wish: Wish) -> None:
         self._do("pay", people.pay(self._world, wish, "pm_card_visa"))
+
+    @rule(wish=wishes, bank_account=bank_accounts)
+    def pays_by_bank(self, wish: Wish, bank_account: str) -> None:
+        self._do("pay by bank", people.pay_later(self._world, wish, bank_account))
 
     @rule(wish=wishes, accept=st.booleans())
     def answers_the_bank(self, wish: Wish, accept: bool) -> None:

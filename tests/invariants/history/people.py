@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from domain import deposits
-from domain.deposits import CreateDeposit
+from domain.deposits import CheckoutAddresses, CreateDeposit
 from domain.kernel.errors import RateLimited, WalletFrozen
 from tests.house import Person
 from tests.invariants.history.world import Card, Contractor, Payer, Wish, World, must
@@ -15,6 +15,7 @@ OPENING_MONEY = 1_000_00
 # Enough for a withdrawal that an administrator must approve.
 EARNED = 2_500_00
 RETURN_URL = "https://shop.example.com/back"
+CHECKOUT = {"successUrl": "https://shop.example.com/done", "cancelUrl": "https://shop.example.com/basket"}
 _CANCEL = """
 mutation ($input: CancelDepositInput!) {
   payload: cancelDeposit(input: $input) { deposit { id status } userErrors { code } }
@@ -26,7 +27,7 @@ mutation ($input: ResolveDepositInput!) {
 }
 """
 _RECEIPTS = "query ($id: ID!) { deposit(id: $id) { receipts { paymentIntentId } } }"
-_ASKED = "query ($id: ID!) { deposit(id: $id) { id status clientSecret nextActionUrl } }"
+_ASKED = "query ($id: ID!) { deposit(id: $id) { id status clientSecret nextActionUrl checkoutUrl } }"
 
 
 async def settle(world: World) -> None:
@@ -67,7 +68,7 @@ async def die(doing: Coroutine[Any, Any, Any], after_ms: int) -> Any:
 def wish(world: World, payer: Payer, command: Mapping[str, Any], card: Card | None = None) -> Wish:
     """A new intention; its key is in the order of their making, so that a history can be told again."""
     if card is not None:
-        command = {**command, "paymentMethodId": card.id, "returnUrl": RETURN_URL}
+        command = {**command, "checkout": None, "paymentMethodId": card.id, "returnUrl": RETURN_URL}
     made = Wish(payer, f"wish {len(world.wishes)}", command, card)
     world.wishes.append(made)
     return made
@@ -95,6 +96,7 @@ async def create_and_die(world: World, wanted: Wish, *, after_ms: int) -> None:
             currency=command["currency"],
             idempotency_key=wanted.key,
             save_payment_method=command.get("savePaymentMethod", False),
+            checkout=CheckoutAddresses(*CHECKOUT.values()) if command.get("checkout") else None,
         ),
         budget=world.limits.deposits,
     )
@@ -114,12 +116,26 @@ async def reuse_key(world: World, used: Wish) -> None:
 
 
 async def pay(world: World, wanted: Wish, card: str) -> None:
-    """As with Stripe.js. What comes of it, the bank or an event says."""
+    """As with Stripe.js, or on the page. What comes of it, the bank or an event says."""
+    if wanted.page is not None:
+        await _pay_on_page(world, wanted, {"card": card})
     if wanted.intent is None:
         return
     intent = await world.house.stripe.confirm(wanted.intent, card)
     if intent.get("status") == "requires_action":
         wanted.challenge = intent["next_action"]["use_stripe_sdk"]["stripe_js"]
+
+
+async def pay_later(world: World, wanted: Wish, bank_account: str) -> None:
+    """On the page: the bank answers days later."""
+    if wanted.page is not None:
+        await _pay_on_page(world, wanted, {"bank": bank_account})
+
+
+async def _pay_on_page(world: World, wanted: Wish, form: dict[str, str]) -> None:
+    answer = await world.house.stripe.http.post(str(wanted.page), data=form)
+    onward = answer.headers.get("location", "")
+    wanted.challenge = onward if "/3ds/" in onward else wanted.challenge
 
 
 async def answer_bank(world: World, wanted: Wish, *, accept: bool) -> None:

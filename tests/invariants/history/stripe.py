@@ -16,7 +16,10 @@ FOREIGN = {"metadata[made_by]": "somebody else"}
 
 
 async def cancel_intent(world: World, wanted: Wish) -> None:
-    if wanted.intent is not None:
+    """Or its page is expired."""
+    if wanted.page is not None:
+        await ask(world, f"/v1/checkout/sessions/{wanted.page.rpartition('/')[2]}/expire", {})
+    elif wanted.intent is not None:
         await ask(world, f"/v1/payment_intents/{wanted.intent}/cancel", {})
 
 

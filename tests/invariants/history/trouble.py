@@ -13,6 +13,7 @@ from tests.invariants.history.world import World
 # Calls that make what must be there once; that read; and that bring about a state, however often.
 MAKING = (
     ("POST", "/v1/payment_intents"),
+    ("POST", "/v1/checkout/sessions"),
     ("POST", "/v1/customers"),
     ("POST", "/v1/refunds"),
     ("POST", "/v1/accounts"),
@@ -21,6 +22,8 @@ MAKING = (
 READING = (
     ("GET", "/v1/payment_intents/*"),
     ("GET", "/v1/payment_intents"),
+    ("GET", "/v1/checkout/sessions/*"),
+    ("GET", "/v1/checkout/sessions"),
     ("GET", "/v1/customers"),
     ("GET", "/v1/refunds"),
     ("GET", "/v1/refunds/*"),
@@ -39,6 +42,7 @@ READING = (
 )
 CHANGING = (
     ("POST", "/v1/payment_intents/*/cancel"),
+    ("POST", "/v1/checkout/sessions/*/expire"),
     ("POST", "/v1/setup_intents"),
     ("POST", "/v1/customers/*"),
     ("POST", "/v1/payment_methods/*/detach"),

@@ -69,8 +69,8 @@ class Card:
 class Wish:
     """One intention to pay in, under one key: `command` is createDeposit's input beside that.
 
-    `deposit` and `intent` are ids, once they are known; they never change again. `firsts`: how often it was
-    answered as new.
+    `deposit` and `intent` are ids, and `page` an address, once they are known; they never change again.
+    `firsts`: how often it was answered as new.
     """
 
     payer: Payer
@@ -79,6 +79,7 @@ class Wish:
     card: Card | None = None
     deposit: str | None = None
     intent: str | None = None
+    page: str | None = None
     challenge: str | None = None
     firsts: int = 0
 
@@ -144,10 +145,16 @@ class World:
         must(codes <= {UNAVAILABLE} | ({DECLINED} if may_be_declined else set()), f"refused by {codes}")
         self.heard(wish, deposit)
         waits = not codes and deposit["status"] not in SETTLED | {"NEEDS_REVIEW"}
-        must(not waits or deposit["clientSecret"] is not None, f"nobody can pay {deposit}")
+        # A page may have been found when it was closed already.
+        waits = waits and (self.calm or not wish.command.get("checkout"))
+        way = deposit["clientSecret"] or deposit["checkoutUrl"]
+        must(not waits or way is not None or deposit["status"] == "PROCESSING", f"nobody can pay {deposit}")
 
     def heard(self, wish: Wish, deposit: Mapping[str, Any]) -> None:
         """A deposit as its owner sees it."""
+        if (page := deposit["checkoutUrl"]) is not None:
+            must(wish.page in {None, page}, f"{deposit['id']} was on {wish.page} and is on {page}")
+            wish.page = page
         if deposit["clientSecret"] is None:
             return
         intent = intent_of(deposit)

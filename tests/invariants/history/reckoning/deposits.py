@@ -13,6 +13,7 @@ _STATES = {
     "requires_payment_method": "REQUIRES_PAYMENT",
     "requires_confirmation": "REQUIRES_PAYMENT",
     "requires_action": "REQUIRES_ACTION",
+    "processing": "PROCESSING",
     "canceled": "CANCELED",
 }
 
@@ -31,7 +32,7 @@ def differences(sides: Sides) -> Iterator[str]:
                 yield f"{row['_id']} was paid by {intent['id']}, and has {told} of it"
         if not own and _may_not_be_asked(row):
             continue
-        expected = _state(row, own[0] if own else None, agreed=bool(agreed))
+        expected = _state(row, own[0] if own else None, sides.sessions_of(row), agreed=bool(agreed))
         if row["status"] not in expected:
             yield f"{row['_id']} is {row['status']}, not {expected}"
 
@@ -62,7 +63,7 @@ def _may_not_be_asked(row: Row) -> bool:
     return bool(asked and row["saved_card"] and row["cancellation"] and row["status"] not in SETTLED)
 
 
-def _state(row: Row, own: dict[str, Any] | None, *, agreed: bool) -> set[str]:
+def _state(row: Row, own: dict[str, Any] | None, sessions: list[dict[str, Any]], *, agreed: bool) -> set[str]:
     if agreed:
         return {"SUCCEEDED"}
     if row["receipts"]:
@@ -72,10 +73,11 @@ def _state(row: Row, own: dict[str, Any] | None, *, agreed: bool) -> set[str]:
             # What came after a credit had settled it waits in a deposit that stays as it is.
             return {"NEEDS_REVIEW", "SUCCEEDED"} if credited else {"NEEDS_REVIEW"}
         return {"SUCCEEDED" if credited else "CANCELED"}
-    if own is None:
-        return {"CANCELED"}
+    page = sessions[0]["status"] if sessions else None
+    if own is None or page == "expired":
+        return {"REQUIRES_PAYMENT" if page == "open" else "CANCELED"}
     if own["status"] == "requires_payment_method" and own["last_payment_error"] is not None:
-        return {"FAILED"}
+        return {"CANCELED" if page == "complete" else "FAILED"}
     return {_STATES.get(own["status"], "NEEDS_REVIEW")}
 
 
@@ -87,9 +89,20 @@ def one_of_each(world: World, sides: Sides) -> Iterator[str]:
         if wish is None or wish.deposit not in {None, row["_id"]}:
             yield f"nobody wished for {row['_id']}"
         own = [one["id"] for one in sides.intents_of(row) if not is_foreign(one)]
-        if own != [row["payment_intent_id"]] and (own or row["status"] != "CANCELED"):
+        if row["checkout"] is not None:
+            yield from _one_page(sides, row, own)
+        elif own != [row["payment_intent_id"]] and (own or row["status"] != "CANCELED"):
             yield f"{row['_id']} is {row['status']}, has {row['payment_intent_id']}, and Stripe has {own}"
     made = {row["_id"] for row in sides.deposits}
     yield from (f"{wish.deposit} is gone" for wish in world.wishes if wish.deposit not in {None, *made})
     persons = Counter(customer["metadata"]["user_id"] for customer in sides.customers)
     yield from (f"{person} is {count} Customers" for person, count in persons.items() if count != 1)
+
+
+def _one_page(sides: Sides, row: Row, own: list[str]) -> Iterator[str]:
+    """One page at most, and one intent behind it, once somebody tried to pay there."""
+    pages = [session["id"] for session in sides.sessions_of(row)]
+    if pages != [row["checkout"]["session_id"]] and (pages or row["status"] != "CANCELED"):
+        yield f"{row['_id']} is {row['status']}, on {row['checkout']['session_id']}, and Stripe has {pages}"
+    if own != ([] if row["payment_intent_id"] is None else [row["payment_intent_id"]]):
+        yield f"{row['_id']} is {row['status']}, has {row['payment_intent_id']}, and Stripe has {own}"

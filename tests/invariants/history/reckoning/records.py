@@ -25,7 +25,7 @@ def histories(sides: Sides) -> Iterator[str]:
     first_of_accounts = {onboarding.ConnectAccountStatus.INCOMPLETE}
     yield from _histories(sides.connected, onboarding.MACHINE, first_of_accounts)
     for row in sides.deposits:
-        if row["status"] in {"SUCCEEDED", "CANCELED"} and row["client_secret"]:
+        if row["status"] in {"SUCCEEDED", "CANCELED"} and (row["client_secret"] or row["checkout_url"]):
             yield f"{row['_id']} is settled, and still has a secret"
 
 

@@ -20,7 +20,7 @@ _COLLECTIONS = (
     "entries",
     "payment_methods",
 )
-_KINDS = ("payment_intent", "refund", "customer", "payment_method", "account", "transfer")
+_KINDS = ("payment_intent", "refund", "customer", "payment_method", "account", "transfer", "checkout.session")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Sides:
     attached: list[dict[str, Any]]
     accounts: list[dict[str, Any]]
     transfers: list[dict[str, Any]]
+    sessions: list[dict[str, Any]]
     arrived: list[dict[str, Any]]
     payouts: dict[str, dict[str, Any]]
 
@@ -64,6 +65,9 @@ class Sides:
 
     def intents_of(self, deposit: Row) -> list[dict[str, Any]]:
         return [one for one in self.intents if one["metadata"].get("deposit_id") == deposit["_id"]]
+
+    def sessions_of(self, deposit: Row) -> list[dict[str, Any]]:
+        return [one for one in self.sessions if one["metadata"].get("deposit_id") == deposit["_id"]]
 
     def transfers_of(self, withdrawal: Row) -> list[dict[str, Any]]:
         return [one for one in self.transfers if one["metadata"].get("withdrawal_id") == withdrawal["_id"]]
