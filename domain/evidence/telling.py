@@ -57,9 +57,9 @@ OPERATIONS: Final[Mapping[str, Telling]] = {
             *_OPERATION,
             *("wallet", "amount", "currency", "received", "received_currency", "payment_intent_id"),
             *("saved_card.method", "saved_card.stripe_id", "expires_at", "cancellation", "receipts"),
-            *("reclaims", "observed_at"),
+            *("checkout.session_id", "checkout.page", "reclaims", "observed_at"),
         ),
-        _AT_STRIPE | {"save_method", "client_secret", "next_action_url"},
+        _AT_STRIPE | {"save_method", "client_secret", "next_action_url", "checkout_url"},
     ),
     "withdrawals": Telling(
         withdrawals.Withdrawal,
