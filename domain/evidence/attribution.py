@@ -9,11 +9,6 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.ledger import Kind
-
-_ASKED = frozenset({Kind.WITHDRAWAL_REQUESTED, Kind.REFUND_REQUESTED})
-_CAME_BACK = frozenset({Kind.WITHDRAWAL_RETURNED, Kind.WITHDRAWAL_REVERSED, Kind.REFUND_RETURNED})
-
 
 class Direction(StrEnum):
     """Money that a job was paid with, or money that it paid."""
@@ -27,7 +22,6 @@ class Step:
     """Line `seq` of a wallet: `delta` is what it did to what was available before, minor units."""
 
     seq: int
-    kind: str
     operation: str
     before: int
     delta: int
@@ -49,7 +43,8 @@ class Share:
 def trace(steps: Sequence[Step], job: Set[str]) -> list[Share]:
     """How the money of the operations `job` came into the wallet, and how it left again.
 
-    `steps`: the wallet's lines in order, without a gap. What was asked for and came back is followed on.
+    `steps`: the wallet's lines in order, without a gap. What an operation took and gave back is followed on:
+    a withdrawal that failed, an escrow of another job that was refunded.
     """
     return _Purse(steps, job).shares()
 
@@ -59,6 +54,7 @@ class _Purse:
 
     def __init__(self, steps: Sequence[Step], job: Set[str]) -> None:
         self._steps = steps
+        self._job = job
         self._places: defaultdict[str, list[int]] = defaultdict(list)
         self._followed: Counter[int] = Counter()
         self._waiting: deque[tuple[int, int, int]] = deque()
@@ -118,19 +114,21 @@ class _Purse:
             yield Share(Direction.OUT, step, None, left)
 
     def _follow_what_had_left(self, credit: int, part: int) -> None:
-        """A credit that gives back what was asked for before: where did that come from?"""
-        if self._steps[credit].kind not in _CAME_BACK:
-            return
-        for place in reversed(self._places[self._steps[credit].operation]):
-            if place < credit and self._steps[place].kind in _ASKED:
-                self._follow(place, part)
-                break
+        """A credit by which an operation gives back what it took before: where did that come from?"""
+        for place in reversed(self._others(credit)):
+            if part > 0 and place < credit and self._steps[place].delta < 0:
+                part -= self._follow(place, part)
 
     def _follow_what_came_back(self, debit: int, part: int) -> None:
         """What came back of the `part` that the step at `debit` took away, and was used again."""
-        for place in self._places[self._steps[debit].operation]:
-            if part > 0 and place > debit and self._steps[place].kind in _CAME_BACK:
+        for place in self._others(debit):
+            if part > 0 and place > debit and self._steps[place].delta > 0:
                 part -= self._follow(place, part)
+
+    def _others(self, place: int) -> list[int]:
+        """The lines of the same operation; of the job's own, each is followed for itself."""
+        operation = self._steps[place].operation
+        return [] if operation in self._job else self._places[operation]
 
     def _follow(self, place: int, part: int) -> int:
         """Up to `part` more units of the step, which nobody has followed yet; how many there were."""

@@ -120,7 +120,7 @@ class _Gathering:
             "$gte": {"w": wallet_id, "s": min(places) - LINES_MAX},
             "$lte": {"w": wallet_id, "s": max(places) + LINES_MAX},
         }
-        fields = {"kind": 1, "operation": 1, "ref": 1, "available_delta": 1, "available_after": 1}
+        fields = {"operation": 1, "ref": 1, "available_delta": 1, "available_after": 1}
         rows = await self._rows(StatementLine, {"_id": around}, fields)
         refs = {row["_id"]["s"]: row["ref"] for row in rows}
         for share in trace([_step(row) for row in rows], escrows):
@@ -222,7 +222,7 @@ def _instants(value: Any, name: str = "") -> Iterator[str]:
 def _step(row: Row) -> Step:
     delta = int(row["available_delta"])
     before = int(row["available_after"]) - delta
-    return Step(row["_id"]["s"], row["kind"], row["operation"], before, delta)
+    return Step(row["_id"]["s"], row["operation"], before, delta)
 
 
 def _in_order(share: Facts) -> tuple[Any, ...]:

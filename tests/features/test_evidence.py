@@ -249,6 +249,22 @@ async def test_what_began_before_yesterdays_checkpoint_is_under_two(house: House
     assert any(sentence.startswith("1 of 4 entries are later") for sentence in report.unproven)
 
 
+async def test_money_that_another_job_gave_back_is_followed_to_the_card(house: House) -> None:
+    """Of that job, the pack has what it took and gave back, and no word more."""
+    ada, grace = await house.customer("ada"), await house.contractor("grace")
+    deposit = await _paid(house, ada, 105_00)
+    first = await _hired(ada, grace, 100_00, SPIED, accepted=False)
+    await ada.cancel_escrow(first)
+    second = await _hired(ada, grace, 100_00, "second try")
+    pack = await evidence.collect(house.runtime, "second try")
+    trail = [(s["credit_operation"], s["debit_operation"], s["amount"]) for s in pack.facts["trail"]]
+    assert trail == [(deposit, first["id"], 105_00), (first["id"], second["id"], 105_00)]
+    assert [escrow["id"] for escrow in pack.facts["escrows"]] == [second["id"]]
+    assert len(pack.facts["entries"]) == 4
+    assert SPIED not in pack.files[verify.EVIDENCE].decode()
+    assert named(dict(pack.files)) == set()
+
+
 async def test_a_pack_shows_what_was_done_to_the_books(house: House) -> None:
     """Whoever rewrites an entry, and the hash, and the line, leaves the signed journal behind."""
     ada, grace = await house.funded(await house.customer("ada"), usd=500_00), await house.contractor("grace")

@@ -236,11 +236,10 @@ def statements(draw: st.DrawFn) -> list[int]:
     return deltas
 
 
-def steps(deltas: list[int], *, kinds: dict[int, Kind] | None = None, own: set[int]) -> list[Step]:
+def steps(deltas: list[int], *, own: set[int]) -> list[Step]:
     found, balance = [], 0
     for seq, delta in enumerate(deltas, start=1):
-        kind = (kinds or {}).get(seq, Kind.ESCROW_FUNDED)
-        found.append(Step(seq, kind, "job" if seq in own else f"other_{seq}", balance, delta))
+        found.append(Step(seq, "job" if seq in own else f"other_{seq}", balance, delta))
         balance += delta
     return found
 
@@ -267,32 +266,45 @@ def test_the_oldest_money_is_spent_first(deltas: list[int], data: st.DataObject)
         assert sum(amount for end, amount in ends if end and end.seq == line) == abs(deltas[line - 1])
 
 
+def traced(steps: list[Step], *job: str) -> list[tuple[int | None, int | None, int]]:
+    shares = trace(steps, set(job))
+    return [(_seq(share.credit), _seq(share.debit), share.amount) for share in shares]
+
+
+def _seq(step: Step | None) -> int | None:
+    return None if step is None else step.seq
+
+
 def test_what_came_back_is_followed_on() -> None:
-    """A withdrawal fails, and the next takes the same money: the job's trail ends with that one."""
+    """A withdrawal fails, the next one too, and another job takes the same money."""
     made = [
-        Step(1, Kind.ESCROW_RELEASED, "job", 0, 100),
-        Step(2, Kind.WITHDRAWAL_REQUESTED, "wdr_1", 100, -60),
-        Step(3, Kind.WITHDRAWAL_RETURNED, "wdr_1", 40, 60),
-        Step(4, Kind.WITHDRAWAL_REQUESTED, "wdr_2", 100, -100),
-        Step(5, Kind.WITHDRAWAL_RETURNED, "wdr_2", 0, 100),
-        Step(6, Kind.ESCROW_FUNDED, "job 2", 100, -100),
+        Step(1, "job", 0, 100),
+        Step(2, "wdr_1", 100, -60),
+        Step(3, "wdr_1", 40, 60),
+        Step(4, "wdr_2", 100, -100),
+        Step(5, "wdr_2", 0, 100),
+        Step(6, "job 2", 100, -100),
     ]
-    told = [(s.credit and s.credit.seq, s.debit and s.debit.seq, s.amount) for s in trace(made, {"job"})]
-    assert told == [(1, 2, 60), (1, 4, 40), (3, 4, 60), (5, 6, 40), (5, 6, 60)]
-    back = [(s.credit and s.credit.seq, s.debit and s.debit.seq, s.amount) for s in trace(made, {"job 2"})]
-    assert back == [(5, 6, 100), (3, 4, 60), (1, 4, 40), (1, 2, 60)]
+    assert traced(made, "job") == [(1, 2, 60), (1, 4, 40), (3, 4, 60), (5, 6, 40), (5, 6, 60)]
+    assert traced(made, "job 2") == [(5, 6, 100), (3, 4, 60), (1, 4, 40), (1, 2, 60)]
+    # Both in one job: each of its lines is followed once, and nothing of it twice.
+    assert sum(amount for _, debit, amount in traced(made, "job", "job 2") if debit == 6) == 200
+
+
+def test_what_another_job_gave_back_leads_to_the_card() -> None:
+    made = [
+        Step(1, "dep_1", 0, 100),
+        Step(2, "other job", 100, -80),
+        Step(3, "other job", 20, 50),
+        Step(4, "job", 70, -70),
+    ]
+    assert traced(made, "job") == [(3, 4, 50), (1, 4, 20), (1, 2, 50)]
 
 
 def test_a_debt_is_paid_first_and_what_was_not_read_is_said() -> None:
-    owing = [Step(7, Kind.ESCROW_RELEASED, "job", -30, 100), Step(8, Kind.WITHDRAWAL_REQUESTED, "w", 70, -50)]
-    told = [(s.credit and s.credit.seq, s.debit and s.debit.seq, s.amount) for s in trace(owing, {"job"})]
-    assert told == [(7, 8, 50), (7, None, 20)]
-    [share] = trace([Step(7, Kind.ESCROW_FUNDED, "job", 500, -100)], {"job"})
-    assert (share.credit, share.debit, share.amount) == (
-        None,
-        Step(7, "ESCROW_FUNDED", "job", 500, -100),
-        100,
-    )
+    owing = [Step(7, "job", -30, 100), Step(8, "wdr_1", 70, -50)]
+    assert traced(owing, "job") == [(7, 8, 50), (7, None, 20)]
+    assert traced([Step(7, "job", 500, -100)], "job") == [(None, 7, 100)]
 
 
 # What it is written on.
