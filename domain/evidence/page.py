@@ -42,6 +42,7 @@ def render(evidence: Facts, *, verifier_digest: str) -> str:
         page.timeline(),
         page.trail(),
         page.stripe(),
+        page.acts(),
         page.books(),
         page.safeguards(),
         page.checking(verifier_digest),
@@ -205,7 +206,7 @@ class _Page:
         )
         rates = sorted({(e["platform_fee_bps"], e["service_fee_bps"]) for e in self._of("escrows")})
         agreed = "; ".join(
-            f"{_percent(on_top)} on top of the price, {_percent(kept)} kept of the payout"
+            f"{_percent(on_top)} on top of the price, {_percent(kept)} of it kept from the contractor"
             for on_top, kept in rates
         )
         return Html(
@@ -261,10 +262,6 @@ class _Page:
                 freeze["reason"],
                 is_act=True,
             )
-        for act in self._of("audit"):
-            what = Html(f"On record: {text(words(act['act']))}")
-            more = Html(f"by {self._name(act['by'])} upon {tag('code', act['subject'])}")
-            yield _Event(act["at"], 4, what, more, act["reason"], is_act=True)
 
     def _changes(self, noun: str, operation: Facts) -> Iterator[_Event]:
         amount = money(operation["price" if noun == "Escrow" else "amount"], operation["currency"])
@@ -406,6 +403,22 @@ class _Page:
     def _posting(self, posting: Facts, currency: str) -> str:
         source, destination = self._account(posting["source"]), self._account(posting["destination"])
         return f"{money(posting['amount'], currency)}: {source} → {destination}"
+
+    def acts(self) -> Html:
+        rows = [
+            (
+                instant(act["at"]),
+                words(act["act"]),
+                self._name(act["by"]),
+                tag("code", act["subject"]),
+                act["reason"] or "–",
+                short(act["request_id"]),
+            )
+            for act in self._of("audit")
+        ]
+        headings = ("Time", "Act", "By", "Upon", "Reason", "Request")
+        none = tag("p", "No administrator had a hand in it.", class_="soft")
+        return Html(tag("h2", "What administrators did") + (table(headings, rows, "t") if rows else none))
 
     def safeguards(self) -> Html:
         rows = [
