@@ -4,7 +4,15 @@ from domain.disputes import audit, events
 from domain.disputes.bookings import Booking, booking_of
 from domain.disputes.decisions import WriteOffDispute, write_off
 from domain.disputes.documents import MACHINE, Dispute, DisputeStatus, Movement, WriteOff
-from domain.disputes.reads import find, find_by_stripe_id, find_many, of_deposit, page_of, waiting_for
+from domain.disputes.reads import (
+    find,
+    find_by_stripe_id,
+    find_many,
+    of_deposit,
+    of_deposits,
+    page_of,
+    waiting_for,
+)
 from domain.disputes.upkeep import claim_next, find_new, look_again
 
 DOCUMENTS = (Dispute,)
@@ -28,6 +36,7 @@ __all__ = [
     "find_new",
     "look_again",
     "of_deposit",
+    "of_deposits",
     "page_of",
     "waiting_for",
     "write_off",

@@ -37,6 +37,12 @@ async def of_deposit(deposit_id: str) -> list[Dispute]:
     return [parse(Dispute, row) async for row in rows]
 
 
+async def of_deposits(deposit_ids: Sequence[str]) -> list[Dispute]:
+    """All disputes of the deposits, likewise."""
+    rows = Dispute.get_pymongo_collection().find({"deposit": {"$in": list(deposit_ids)}}).sort("_id", 1)
+    return [parse(Dispute, row) async for row in rows]
+
+
 async def page_of(
     request: PageRequest, *, criteria: dict[str, Any], statuses: Sequence[DisputeStatus] | None = None
 ) -> Page[Dispute]:

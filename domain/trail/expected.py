@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from domain import adjustments, deposits, escrow, onboarding, refunds, withdrawals
+from domain import adjustments, deposits, disputes, escrow, onboarding, refunds, withdrawals
 from domain.adjustments import Adjustment
 from domain.deposits import Deposit
+from domain.disputes import Dispute
 from domain.escrow import Escrow
 from domain.kernel.money import Money
 from domain.kernel.operations import Blocker
@@ -36,9 +37,10 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Present:
-    """Things as they are now: accounts by owner."""
+    """Things as they are now: accounts by owner. `everything`: for administrators."""
 
     now: datetime
+    everything: bool
     wallets: Mapping[str, Wallet]
     accounts: Mapping[str, ConnectAccount]
 
@@ -54,6 +56,8 @@ class Present:
             case Withdrawal():
                 account, wallet = self.accounts.get(document.owner), self.wallets.get(document.wallet)
                 return withdrawals.waiting_for(document, account=account, wallet=wallet)
+            case Dispute():
+                return disputes.waiting_for(document, tells_when=self.everything)
             case Refund():
                 return refunds.waiting_for(document, wallet=self.wallets.get(document.wallet))
             case Adjustment():
