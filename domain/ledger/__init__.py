@@ -30,6 +30,7 @@ from domain.ledger.documents import (
     Wallet,
 )
 from domain.ledger.freezes import freeze, guard_send, unfreeze
+from domain.ledger.lookups import entries_of_all, entries_with, line_times, lines_between
 from domain.ledger.post import AlreadyPosted, NewEntry, Posted, foresee, open_wallet, post
 from domain.ledger.reads import (
     entries_of,
@@ -87,6 +88,8 @@ __all__ = [
     "cut_snapshot",
     "digest",
     "entries_of",
+    "entries_of_all",
+    "entries_with",
     "expect_entry",
     "find_wallets",
     "foresee",
@@ -97,6 +100,8 @@ __all__ = [
     "has_entries",
     "is_posted",
     "line",
+    "line_times",
+    "lines_between",
     "make_checkpoint",
     "open_wallet",
     "platform_balances",
