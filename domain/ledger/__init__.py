@@ -5,6 +5,7 @@ from domain.ledger.agreeing import INVARIANT as INVARIANT_6
 from domain.ledger.agreeing import booked, expect_entry
 from domain.ledger.balances import cut_snapshot, platform_balances
 from domain.ledger.books import (
+    GENESIS,
     Entry,
     Freeze,
     FreezeCause,
@@ -15,8 +16,9 @@ from domain.ledger.books import (
     Posting,
     WalletState,
     apply,
+    digest,
 )
-from domain.ledger.checkpoints import Checkpoint, CheckpointUnsound, make_checkpoint
+from domain.ledger.checkpoints import Checkpoint, CheckpointUnsound, Tally, cut_of, make_checkpoint
 from domain.ledger.desk import WalletDecision, freeze_wallet, unfreeze_wallet
 from domain.ledger.documents import (
     BalanceSnapshot,
@@ -28,6 +30,7 @@ from domain.ledger.documents import (
     Wallet,
 )
 from domain.ledger.freezes import freeze, guard_send, unfreeze
+from domain.ledger.lookups import entries_of_all, entries_with, line_times, lines_between
 from domain.ledger.post import AlreadyPosted, NewEntry, Posted, foresee, open_wallet, post
 from domain.ledger.reads import (
     entries_of,
@@ -48,6 +51,7 @@ DOCUMENTS = (Wallet, EntryRecord, StatementLine, FreezeChange, BalanceSnapshot, 
 
 __all__ = [
     "DOCUMENTS",
+    "GENESIS",
     "INVARIANT_6",
     "Account",
     "AlreadyPosted",
@@ -73,14 +77,19 @@ __all__ = [
     "Progress",
     "Report",
     "StatementLine",
+    "Tally",
     "Violation",
     "Wallet",
     "WalletDecision",
     "WalletState",
     "apply",
     "booked",
+    "cut_of",
     "cut_snapshot",
+    "digest",
     "entries_of",
+    "entries_of_all",
+    "entries_with",
     "expect_entry",
     "find_wallets",
     "foresee",
@@ -91,6 +100,8 @@ __all__ = [
     "has_entries",
     "is_posted",
     "line",
+    "line_times",
+    "lines_between",
     "make_checkpoint",
     "open_wallet",
     "platform_balances",
