@@ -17,6 +17,7 @@ from domain.ledger.books import (
     apply,
 )
 from domain.ledger.checkpoints import Checkpoint, CheckpointUnsound, make_checkpoint
+from domain.ledger.debts import debt_place, debts, owed
 from domain.ledger.desk import WalletDecision, freeze_wallet, unfreeze_wallet
 from domain.ledger.documents import (
     BalanceSnapshot,
@@ -27,6 +28,7 @@ from domain.ledger.documents import (
     StatementLine,
     Wallet,
 )
+from domain.ledger.flows import ESCROWS, WALLETS, Flow, flows
 from domain.ledger.freezes import freeze, guard_send, unfreeze
 from domain.ledger.post import AlreadyPosted, NewEntry, Posted, foresee, open_wallet, post
 from domain.ledger.reads import (
@@ -48,7 +50,9 @@ DOCUMENTS = (Wallet, EntryRecord, StatementLine, FreezeChange, BalanceSnapshot, 
 
 __all__ = [
     "DOCUMENTS",
+    "ESCROWS",
     "INVARIANT_6",
+    "WALLETS",
     "Account",
     "AlreadyPosted",
     "BalanceSnapshot",
@@ -56,6 +60,7 @@ __all__ = [
     "CheckpointUnsound",
     "Entry",
     "EntryRecord",
+    "Flow",
     "Freeze",
     "FreezeCause",
     "FreezeChange",
@@ -80,9 +85,12 @@ __all__ = [
     "apply",
     "booked",
     "cut_snapshot",
+    "debt_place",
+    "debts",
     "entries_of",
     "expect_entry",
     "find_wallets",
+    "flows",
     "foresee",
     "freeze",
     "freeze_changes",
@@ -93,6 +101,7 @@ __all__ = [
     "line",
     "make_checkpoint",
     "open_wallet",
+    "owed",
     "platform_balances",
     "post",
     "statement",

@@ -23,6 +23,7 @@ from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubsc
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.inbox import InboxQueries
 from schema.roots.methods import MethodMutations, MethodQueries
+from schema.roots.metrics import MetricsQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
 from schema.roots.refunds import RefundMutations, RefundQueries
 from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscriptions
@@ -44,6 +45,7 @@ class Query(
     AdjustmentQueries,
     AuditLogQueries,
     InboxQueries,
+    MetricsQueries,
 ):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:

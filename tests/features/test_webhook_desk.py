@@ -171,7 +171,8 @@ async def test_events_are_found_by_everything_together(house: House, edith: Pers
             {"status": ["PROCESSED", "DEAD", "IGNORED"]},
             {"receivedBefore": iso(house.clock())},
         ):
-            forward, backward = [], []
+            forward: list[str] = []
+            backward: list[str] = []
             info: dict[str, Any] = {"endCursor": None, "hasNextPage": True}
             while info["hasNextPage"]:
                 found = (await edith.data(EVENTS, {"first": 1, "after": info["endCursor"], **filters}))[
