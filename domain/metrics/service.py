@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from domain import escrow, ledger, sending
+from domain import disputes, escrow, ledger, sending
 from domain.kernel.errors import BadRequest
 from domain.kernel.search import check_known
 from domain.metrics.turnover import Turnover, turnover
@@ -65,6 +65,6 @@ async def measure(runtime: Runtime, currency: str, since: datetime, until: datet
                     ]
                 ),
                 negative=await ledger.owed(currency, session),
-                disputed=0,
+                disputed=await disputes.in_dispute(currency, session),
             ),
         )

@@ -20,12 +20,14 @@ from schema.roots.adjustments import AdjustmentMutations, AdjustmentQueries
 from schema.roots.auditlog import AuditLogQueries
 from schema.roots.connect import ConnectMutations, ConnectQueries, ConnectSubscriptions
 from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubscriptions
+from schema.roots.disputes import DisputeMutations, DisputeQueries
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.inbox import InboxQueries
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.metrics import MetricsQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
 from schema.roots.refunds import RefundMutations, RefundQueries
+from schema.roots.trail import TrailQueries
 from schema.roots.wallets import WalletMutations, WalletQueries, WalletSubscriptions
 from schema.roots.withdrawals import WithdrawalMutations, WithdrawalQueries, WithdrawalSubscriptions
 from schema.shared import ERROR_TYPES, SCALARS, Info, Node, Operation
@@ -40,12 +42,14 @@ class Query(
     EscrowQueries,
     ConnectQueries,
     WithdrawalQueries,
+    DisputeQueries,
     RefundQueries,
     MethodQueries,
     AdjustmentQueries,
     AuditLogQueries,
     InboxQueries,
     MetricsQueries,
+    TrailQueries,
 ):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
@@ -68,6 +72,7 @@ class Mutation(
     EscrowMutations,
     ConnectMutations,
     WithdrawalMutations,
+    DisputeMutations,
     RefundMutations,
     MethodMutations,
     AdjustmentMutations,

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from domain import deposits
-from domain.deposits import CheckoutAddresses, CreateDeposit
+from domain.deposits import CheckoutAddresses, CreateDeposit, DepositStatus
+from domain.kernel.operations import Actor
 from tests.faults.test_lookups import look, posted
 from tests.faults.test_steps import STEPS_MAX, killed_at, own_line_to_stripe
 from tests.features.test_canceling import cancel, codes, swept
@@ -260,6 +261,24 @@ async def test_an_outage_while_it_is_read_changes_nothing(house: House, ada: Per
 
 
 # ------------------------------------------------------------------ events
+
+
+async def test_what_was_read_after_a_decline_is_newer_than_it(house: House, ada: Person) -> None:
+    """Reading takes long; meanwhile a card is declined, which is told, and then a bank pays, which is not."""
+    deposit = await checks_out(ada)
+    await house.stripe.fault("GET", f"{SESSIONS}/*", "latency", latency_ms=500)
+    reading = asyncio.create_task(deposits.sessions.read(house.runtime, session_of(deposit)))
+    await on_page(house, deposit, "declined")
+    await house.reaches(ada, deposit, "FAILED")
+    await house.stripe.webhooks(drop=1)
+    await on_page(house, deposit, "paid_later")
+
+    fact = await reading
+    assert (fact.session.status, fact.intent and fact.intent.status) == ("complete", "processing")
+    recorded = await deposits.sessions.settle(house.runtime, fact, actor=Actor.WORKER)
+
+    assert recorded is not None
+    assert recorded.status is DepositStatus.PROCESSING
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
