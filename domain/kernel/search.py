@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from domain.kernel.errors import BadRequest
-from domain.kernel.ids import EPOCH, last_id
+from domain.kernel.ids import EPOCH, last_id, last_id_before
 from domain.kernel.money import CURRENCIES
 
 
@@ -41,7 +41,7 @@ class Search:
         ids = _present(
             {
                 "$gt": None if after is None else last_id(prefix, at=max(after, EPOCH)),
-                "$lte": None if before is None else last_id(prefix, at=_just_before(before)),
+                "$lte": None if before is None else last_id_before(prefix, at=before),
             }
         )
         return person | _present({"currency": self.currency, amount: amounts or None, "_id": ids or None})
@@ -64,11 +64,6 @@ def check_known(currency: str) -> None:
     """Raises BadRequest for what is no currency. One that the platform does not take (any more) is one."""
     if currency not in CURRENCIES:
         raise BadRequest(f"{currency!r} is no currency that is known; write e.g. USD.")
-
-
-def _just_before(instant: datetime) -> datetime:
-    """An instant within a millisecond that is half over is still after that millisecond's ids."""
-    return max(instant, EPOCH + timedelta.resolution) - timedelta.resolution
 
 
 def _present(fields: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from schema.roots.disputes import DisputeMutations, DisputeQueries
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.inbox import InboxQueries
 from schema.roots.methods import MethodMutations, MethodQueries
+from schema.roots.metrics import MetricsQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
 from schema.roots.refunds import RefundMutations, RefundQueries
 from schema.roots.trail import TrailQueries
@@ -46,8 +47,9 @@ class Query(
     MethodQueries,
     AdjustmentQueries,
     AuditLogQueries,
-    TrailQueries,
     InboxQueries,
+    MetricsQueries,
+    TrailQueries,
 ):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
