@@ -33,6 +33,12 @@ async def find_by_intent(payment_intent_id: str, tx: Tx | None = None) -> Deposi
     return None if row is None else parse(Deposit, row)
 
 
+async def find_by_session(session_id: str) -> Deposit | None:
+    """The deposit that is paid on this page of Stripe's, a Checkout Session."""
+    row = await Deposit.get_pymongo_collection().find_one({"checkout.session_id": session_id})
+    return None if row is None else parse(Deposit, row)
+
+
 async def find_many(deposit_ids: Sequence[str]) -> dict[str, Deposit]:
     rows = await Deposit.get_pymongo_collection().find({"_id": {"$in": list(deposit_ids)}}).to_list()
     return {row["_id"]: parse(Deposit, row) for row in rows}

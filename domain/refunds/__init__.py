@@ -4,7 +4,7 @@ from domain.refunds import audit, events
 from domain.refunds.bookings import Booking, booking_of_refund, booking_of_return
 from domain.refunds.decisions import RefundOutcome, ResolveRefund, resolve
 from domain.refunds.documents import MACHINE, Refund, RefundOrigin, RefundStatus
-from domain.refunds.reads import find, find_many, find_sent, of_deposit, page_of
+from domain.refunds.reads import find, find_many, find_sent, of_deposit, of_deposits, page_of
 from domain.refunds.service import SEND, Asker, RefundDeposit, Requested, cancel, request
 from domain.refunds.upkeep import claim_next, go_on, look_again, wake_for_funds
 from domain.refunds.waiting import waiting_for
@@ -36,6 +36,7 @@ __all__ = [
     "go_on",
     "look_again",
     "of_deposit",
+    "of_deposits",
     "page_of",
     "request",
     "resolve",

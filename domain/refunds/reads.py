@@ -44,6 +44,12 @@ async def of_deposit(deposit_id: str) -> list[Refund]:
     return [parse(Refund, row) async for row in rows]
 
 
+async def of_deposits(deposit_ids: Sequence[str]) -> list[Refund]:
+    """All refunds of the deposits, in the order of their making."""
+    rows = Refund.get_pymongo_collection().find({"deposit": {"$in": list(deposit_ids)}}).sort("_id", 1)
+    return [parse(Refund, row) async for row in rows]
+
+
 async def page_of(
     request: PageRequest, *, criteria: dict[str, Any], statuses: Sequence[RefundStatus] | None = None
 ) -> Page[Refund]:

@@ -5,6 +5,7 @@ from domain.treasury.chore import read_balance_transactions
 from domain.treasury.documents import Movement, Outcome
 from domain.treasury.explaining import Explanation, Matched, Own, Unexplained
 from domain.treasury.proof import prove_balance
+from domain.treasury.reads import find_by_stripe_id, find_movements, movements_of
 
 DOCUMENTS = (Movement,)
 
@@ -17,6 +18,9 @@ __all__ = [
     "Own",
     "Unexplained",
     "audit",
+    "find_by_stripe_id",
+    "find_movements",
+    "movements_of",
     "prove_balance",
     "read_balance_transactions",
 ]

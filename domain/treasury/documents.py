@@ -46,6 +46,7 @@ class Movement(Document):
         name = "movements"
         indexes: ClassVar = [
             IndexModel([("created_at", ASCENDING)], name="created_at"),
+            IndexModel([("source", ASCENDING)], name="source"),
             IndexModel(
                 [("entry", ASCENDING)],
                 unique=True,

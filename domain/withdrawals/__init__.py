@@ -5,7 +5,7 @@ from domain.withdrawals import audit, events
 from domain.withdrawals.bookings import Booking, booking_of_reversal, booking_of_transfer
 from domain.withdrawals.decisions import ResolveWithdrawal, WithdrawalOutcome, approve, reject, resolve
 from domain.withdrawals.documents import MACHINE, Withdrawal, WithdrawalStatus
-from domain.withdrawals.reads import find, find_many, page_of
+from domain.withdrawals.reads import find, find_many, ids_of, page_of
 from domain.withdrawals.service import SEND, Requested, RequestWithdrawal, cancel, cancel_unsent, request
 from domain.withdrawals.upkeep import claim_next, go_on, look_again
 from domain.withdrawals.waiting import blockers, waiting_for
@@ -44,6 +44,7 @@ __all__ = [
     "find",
     "find_many",
     "go_on",
+    "ids_of",
     "look_again",
     "look_at_account",
     "page_of",

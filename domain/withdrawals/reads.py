@@ -59,6 +59,13 @@ async def of_transfer(tx: Tx, transfer_id: str, claimed_id: str | None) -> Withd
     return None if row is None else parse(Withdrawal, row)
 
 
+async def ids_of(stripe_id: str) -> list[str]:
+    """The withdrawals that a transfer sent (tr_), or that a payout to the bank covers (po_)."""
+    field = "payouts.id" if stripe_id.startswith("po_") else "transfers.id"
+    rows = Withdrawal.get_pymongo_collection().find({field: stripe_id}, {"_id": 1})
+    return sorted([row["_id"] async for row in rows])
+
+
 async def knows_transfer(transfer_id: str) -> bool:
     """Whether some withdrawal is known to have been sent by it."""
     return await Withdrawal.get_pymongo_collection().find_one({"transfers.id": transfer_id}) is not None
