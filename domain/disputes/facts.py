@@ -78,7 +78,8 @@ async def record(tx: Tx, told: Told, *, actor: Actor) -> Dispute | None:
         }
     )
     if known is not None and after == known:
-        await _note_reading(tx, known, told.observed_at)
+        if told.observed_at > known.observed_at:
+            await _note_reading(tx, known, told.observed_at)
         return known
     # First, for it writes the deposit: of two that make the same dispute, one comes after the other.
     await deposits.reclaim(tx, after.deposit, after.id, after.outstanding, actor=actor, blocks=after.is_open)
