@@ -46,25 +46,24 @@ class Present:
 
     def waiting(self, document: AnyOperation) -> Blocker | None:
         """What the operation says that it waits for."""
+        wallet = self.wallets.get(document.wallet) if isinstance(document, _WAITS_FOR_WALLET) else None
+        blocker: Blocker | None = None
         match document:
             case Deposit():
-                return deposits.waiting_for(document)
+                blocker = deposits.waiting_for(document)
             case Escrow():
-                wallet = self.wallets.get(document.wallet)
                 frozen = document.is_running and wallet is not None and wallet.frozen
-                return escrow.waiting_for(document, frozen=frozen, now=self.now)
+                blocker = escrow.waiting_for(document, frozen=frozen, now=self.now)
             case Withdrawal():
-                account, wallet = self.accounts.get(document.owner), self.wallets.get(document.wallet)
-                return withdrawals.waiting_for(document, account=account, wallet=wallet)
+                account = self.accounts.get(document.owner)
+                blocker = withdrawals.waiting_for(document, account=account, wallet=wallet)
             case Dispute():
-                return disputes.waiting_for(document, tells_when=self.everything)
+                blocker = disputes.waiting_for(document, tells_when=self.everything)
             case Refund():
-                return refunds.waiting_for(document, wallet=self.wallets.get(document.wallet))
-            case Adjustment():
-                wallet = self.wallets.get(document.wallet)
-                return None if wallet is None else adjustments.waiting_for(document, wallet, at=self.now)
-            case _:
-                return None
+                blocker = refunds.waiting_for(document, wallet=wallet)
+            case Adjustment() if wallet is not None:
+                blocker = adjustments.waiting_for(document, wallet, at=self.now)
+        return blocker
 
 
 async def accounts_for(documents: Mapping[str, AnyOperation]) -> dict[str, ConnectAccount]:
