@@ -6,6 +6,7 @@ A command imports what it needs when it runs: the whole product takes a second, 
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import Coroutine
 from dataclasses import asdict
@@ -110,6 +111,45 @@ def create_admin(
             return str(person.id)
 
     print(_run(create()))
+
+
+@app.command()
+def evidence(
+    job_id: Annotated[str, typer.Argument(help="The marketplace's own reference, as its escrows bear it.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The zip to write; evidence-JOB_ID.zip by default.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Write all that is on record about one job into a zip that anybody can check. Nothing is changed."""
+    from domain import evidence as evidence_of_job
+    from server import logs
+    from server.files import write_private
+    from server.runtime import open_runtime
+
+    logs.configure("WARNING", sys.stderr)
+    path = output or Path(f"evidence-{_file_name(job_id)}.zip")
+    if path.exists() and not force:
+        _fail(f"{path} is there already. Name another file (--output), or replace it (--force).")
+
+    async def collect() -> evidence_of_job.Pack:
+        async with open_runtime(_settings(local=True)) as runtime:
+            return await evidence_of_job.collect(runtime, job_id)
+
+    pack = _run(collect())
+    if not dry_run:
+        try:
+            write_private(path, pack.zipped(), replace=force)
+        except OSError as error:
+            _fail(f"{path} could not be written: {error.strerror}")
+    done = "would be written" if dry_run else "written"
+    print(f"{path} {done}: {pack.counted}\nCheck it: python verify.py, in the unpacked folder")
+
+
+def _file_name(job_id: str) -> str:
+    """`job_id` as a part of a file's name, whatever the marketplace puts into it."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", job_id)[:100].strip(".-") or "job"
 
 
 @ledger_app.command()

@@ -5,6 +5,7 @@ from domain.ledger.agreeing import INVARIANT as INVARIANT_6
 from domain.ledger.agreeing import booked, expect_entry
 from domain.ledger.balances import cut_snapshot, platform_balances
 from domain.ledger.books import (
+    GENESIS,
     Entry,
     Freeze,
     FreezeCause,
@@ -15,8 +16,10 @@ from domain.ledger.books import (
     Posting,
     WalletState,
     apply,
+    digest,
 )
-from domain.ledger.checkpoints import Checkpoint, CheckpointUnsound, make_checkpoint
+from domain.ledger.checkpoints import Checkpoint, CheckpointUnsound, Tally, cut_of, make_checkpoint
+from domain.ledger.debts import debt_place, debts, owed
 from domain.ledger.desk import WalletDecision, freeze_wallet, unfreeze_wallet
 from domain.ledger.documents import (
     BalanceSnapshot,
@@ -27,6 +30,7 @@ from domain.ledger.documents import (
     StatementLine,
     Wallet,
 )
+from domain.ledger.flows import ESCROWS, WALLETS, Flow, flows
 from domain.ledger.freezes import freeze, guard_send, unfreeze
 from domain.ledger.lookups import entries_of_all, entries_with, line_times, lines_between
 from domain.ledger.post import AlreadyPosted, NewEntry, Posted, foresee, open_wallet, post
@@ -49,7 +53,10 @@ DOCUMENTS = (Wallet, EntryRecord, StatementLine, FreezeChange, BalanceSnapshot, 
 
 __all__ = [
     "DOCUMENTS",
+    "ESCROWS",
+    "GENESIS",
     "INVARIANT_6",
+    "WALLETS",
     "Account",
     "AlreadyPosted",
     "BalanceSnapshot",
@@ -57,6 +64,7 @@ __all__ = [
     "CheckpointUnsound",
     "Entry",
     "EntryRecord",
+    "Flow",
     "Freeze",
     "FreezeCause",
     "FreezeChange",
@@ -74,18 +82,24 @@ __all__ = [
     "Progress",
     "Report",
     "StatementLine",
+    "Tally",
     "Violation",
     "Wallet",
     "WalletDecision",
     "WalletState",
     "apply",
     "booked",
+    "cut_of",
     "cut_snapshot",
+    "debt_place",
+    "debts",
+    "digest",
     "entries_of",
     "entries_of_all",
     "entries_with",
     "expect_entry",
     "find_wallets",
+    "flows",
     "foresee",
     "freeze",
     "freeze_changes",
@@ -98,6 +112,7 @@ __all__ = [
     "lines_between",
     "make_checkpoint",
     "open_wallet",
+    "owed",
     "platform_balances",
     "post",
     "statement",

@@ -46,24 +46,30 @@ class Present:
 
     def waiting(self, document: AnyOperation) -> Blocker | None:
         """What the operation says that it waits for."""
-        wallet = self.wallets.get(document.wallet) if isinstance(document, _WAITS_FOR_WALLET) else None
-        blocker: Blocker | None = None
         match document:
             case Deposit():
-                blocker = deposits.waiting_for(document)
+                return deposits.waiting_for(document)
             case Escrow():
+                wallet = self.wallets.get(document.wallet)
                 frozen = document.is_running and wallet is not None and wallet.frozen
-                blocker = escrow.waiting_for(document, frozen=frozen, now=self.now)
+                return escrow.waiting_for(document, frozen=frozen, now=self.now)
+            case Dispute():
+                return disputes.waiting_for(document, tells_when=self.everything)
+            case Withdrawal() | Refund() | Adjustment():
+                return self._held_up(document, self.wallets.get(document.wallet))
+            case _:
+                return None
+
+    def _held_up(self, document: Withdrawal | Refund | Adjustment, wallet: Wallet | None) -> Blocker | None:
+        """By its wallet, among others."""
+        match document:
             case Withdrawal():
                 account = self.accounts.get(document.owner)
-                blocker = withdrawals.waiting_for(document, account=account, wallet=wallet)
-            case Dispute():
-                blocker = disputes.waiting_for(document, tells_when=self.everything)
+                return withdrawals.waiting_for(document, account=account, wallet=wallet)
             case Refund():
-                blocker = refunds.waiting_for(document, wallet=wallet)
-            case Adjustment() if wallet is not None:
-                blocker = adjustments.waiting_for(document, wallet, at=self.now)
-        return blocker
+                return refunds.waiting_for(document, wallet=wallet)
+            case Adjustment():
+                return None if wallet is None else adjustments.waiting_for(document, wallet, at=self.now)
 
 
 async def accounts_for(documents: Mapping[str, AnyOperation]) -> dict[str, ConnectAccount]:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from domain import deposits
-from domain.deposits import CheckoutAddresses, CreateDeposit
+from domain.deposits import CheckoutAddresses, CreateDeposit, DepositStatus
+from domain.kernel.operations import Actor
 from tests.faults.test_lookups import look, posted
 from tests.faults.test_steps import STEPS_MAX, killed_at, own_line_to_stripe
 from tests.features.test_canceling import cancel, codes, swept
@@ -144,6 +145,50 @@ async def test_its_events_may_outrun_the_answer(house: House, ada: Person) -> No
     await paid_once(house, ada, payload["deposit"])
 
 
+@pytest.mark.parametrize("outcome", ["succeeded", "failed"])
+async def test_its_intent_alone_may_be_known(house: House, ada: Person, outcome: str) -> None:
+    """The answer was lost, and of what was paid there one event came: it ends all the same."""
+    await house.stripe.fault("POST", SESSIONS, "reset_after_commit")
+    made = (await asks(ada))["deposit"]
+    session = await the_session(house)
+    await house.stripe.webhooks(drop=1)
+    await house.stripe.pay_checkout(session["id"], "paid_later")
+    events = await house.stripe.objects("event")
+    [processing] = [one for one in events if one["type"] == "payment_intent.processing"]
+    await house.deliver(processing)
+    await house.reaches(ada, made, "PROCESSING")
+
+    payload = await asks(ada)
+    assert (payload["deposit"]["status"], payload["userErrors"]) == ("PROCESSING", [])
+
+    await house.stripe.pay_checkout(session["id"], f"paid_later_{outcome}")
+    await swept(house, ada, rounds=3, minutes=3)
+    assert (await ada.deposit(made["id"]))["status"] == {"succeeded": "SUCCEEDED", "failed": "CANCELED"}[
+        outcome
+    ]
+    assert await ada.available() == (25_00 if outcome == "succeeded" else 0)
+
+
+async def test_another_page_in_its_name_ends_nothing(house: House, ada: Person) -> None:
+    """Somebody made it at Stripe's dashboard, and closed it."""
+    deposit = await checks_out(ada)
+    other = {
+        "mode": "payment",
+        "success_url": ADDRESSES["successUrl"],
+        "line_items[0][quantity]": "1",
+        "line_items[0][price_data][currency]": "usd",
+        "line_items[0][price_data][unit_amount]": "100",
+        "line_items[0][price_data][product_data][name]": "Something",
+        "metadata[deposit_id]": deposit["id"],
+    }
+    made = await house.stripe.request("POST", SESSIONS, other)
+    await house.stripe.request("POST", f"{SESSIONS}/{made['id']}/expire")
+    await house.caught_up()
+    assert await ada.deposit(deposit["id"]) == deposit
+    await on_page(house, deposit)
+    assert (await house.settled(ada, deposit))["status"] == "SUCCEEDED"
+
+
 async def test_a_key_too_old_is_followed_by_the_next_after_two_empty_lookups(
     idle_house: House, ada: Person
 ) -> None:
@@ -260,6 +305,24 @@ async def test_an_outage_while_it_is_read_changes_nothing(house: House, ada: Per
 
 
 # ------------------------------------------------------------------ events
+
+
+async def test_what_was_read_after_a_decline_is_newer_than_it(house: House, ada: Person) -> None:
+    """Reading takes long; meanwhile a card is declined, which is told, and then a bank pays, which is not."""
+    deposit = await checks_out(ada)
+    await house.stripe.fault("GET", f"{SESSIONS}/*", "latency", latency_ms=500)
+    reading = asyncio.create_task(deposits.sessions.read(house.runtime, session_of(deposit)))
+    await on_page(house, deposit, "declined")
+    await house.reaches(ada, deposit, "FAILED")
+    await house.stripe.webhooks(drop=1)
+    await on_page(house, deposit, "paid_later")
+
+    fact = await reading
+    assert (fact.session.status, fact.intent and fact.intent.status) == ("complete", "processing")
+    recorded = await deposits.sessions.settle(house.runtime, fact, actor=Actor.WORKER)
+
+    assert recorded is not None
+    assert recorded.status is DepositStatus.PROCESSING
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])

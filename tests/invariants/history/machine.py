@@ -8,8 +8,19 @@ A failure that needs one of them may not show again; hypothesis then says "Flaky
 
 import sys
 
-from tests.invariants.history import accounts, desk, draws, escrows, peace, people, reckoning, trouble
+from tests.invariants.history import (
+    accounts,
+    corrections,
+    desk,
+    draws,
+    escrows,
+    peace,
+    people,
+    reckoning,
+    trouble,
+)
 from tests.invariants.history.bridge import Bridge
+from tests.invariants.history.correction_steps import CorrectionSteps
 from tests.invariants.history.deposit_steps import DepositSteps
 from tests.invariants.history.escrow_steps import EscrowSteps
 from tests.invariants.history.trouble_steps import TroubleSteps
@@ -17,7 +28,7 @@ from tests.invariants.history.withdrawal_steps import WithdrawalSteps
 from tests.invariants.history.world import OVER_MINUTES, World
 
 
-class History(DepositSteps, EscrowSteps, WithdrawalSteps, TroubleSteps):
+class History(DepositSteps, EscrowSteps, WithdrawalSteps, CorrectionSteps, TroubleSteps):
     """One history in an empty house. `seed` is the sandbox's."""
 
     def __init__(self, world: World, bridge: Bridge, seed: int) -> None:
@@ -40,7 +51,7 @@ async def _end(world: World) -> None:
     await trouble.heal(world)
     await accounts.all_look(world)
     await peace.until_agreed(world, reckoning.differences)
-    for nouns in (people, escrows, desk, accounts, draws):
+    for nouns in (people, escrows, desk, accounts, draws, corrections):
         await nouns.judge(world)
     await trouble.time_passes(world, OVER_MINUTES)
     await peace.until_agreed(world, reckoning.unsettled)

@@ -57,6 +57,19 @@ class Draw:
 
 
 @dataclass(eq=False)
+class Correction:
+    """One intention of an administrator's to adjust a wallet, under one key; the rest: as it was answered."""
+
+    person: Person
+    currency: str
+    amount: int
+    key: str
+    id: str | None = None
+    status: str | None = None
+    firsts: int = 0
+
+
+@dataclass(eq=False)
 class Card:
     """A saved card. `touched`: somebody asked for its removal, or it may be gone otherwise."""
 
@@ -105,6 +118,7 @@ class World:
         self.contractors: list[Contractor] = []
         self.deals: list[Deal] = []
         self.draws: list[Draw] = []
+        self.corrections: list[Correction] = []
         self.granted: Counter[tuple[str, str]] = Counter()
         self.frozen: set[tuple[str, str]] = set()
         self.gone: set[str] = set()

@@ -9,6 +9,7 @@ from tests.invariants.history.reckoning import (
     counting,
     deposits,
     escrows,
+    packs,
     records,
     wallets,
     withdrawals,
@@ -55,6 +56,7 @@ async def reckon(world: World) -> None:
         *records.statements(world, sides),
         *await records.inbox(world),
         *await records.cards(world),
+        *await packs.unsound(house),
     ]
     for recorder in (house.sandbox.recorder, house.deliveries):
         found += [f"not as Stripe specifies: {violation}" for violation in recorder.violations]
