@@ -50,6 +50,12 @@ def stripe_ids(operation: AnyOperation | None, entry: EntryRecord | None) -> lis
     return list(dict.fromkeys(stripe_id for stripe_id in told if stripe_id))
 
 
+async def concerned(documents: Iterable[AnyOperation]) -> dict[str, AnyOperation]:
+    """The deposits of which the refunds and disputes among `documents` take something back."""
+    found = {document.deposit for document in documents if isinstance(document, Refund | Dispute)}
+    return await find_documents(found) if found else {}
+
+
 async def about(documents: Iterable[AnyOperation]) -> dict[str, AnyOperation]:
     """The refunds and disputes of the deposits among `documents`, also those that came to nothing."""
     deposit_ids = [document.id for document in documents if isinstance(document, Deposit)]

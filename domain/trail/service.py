@@ -51,14 +51,18 @@ async def trail_of(runtime: Runtime, subjects: Sequence[Subject], *, person: str
     seeds = [seed for subject in subjects for seed in _seeds(books, subject)]
     traced = await follow(books, seeds, lambda wallet: person in {None, wallet.owner})
     met = {books.entries[parcel.ref].operation for parcel in traced.units}
-    documents = await nouns.find_documents(met | {subject.operation for subject in subjects})
-    about = await nouns.about(documents.values())
-    documents |= about
+    own = {subject.operation for subject in subjects}
+    documents = await nouns.find_documents(met | own)
+    # A refund belongs to its deposit, and a deposit to its refunds, whosever money it took.
+    beside = await nouns.concerned(documents[one] for one in sorted(own & documents.keys()))
+    documents |= beside
+    beside |= await nouns.about(documents.values())
+    documents |= beside
     currency = next(iter(traced.amounts), None) or _currency(documents)
     if currency is None:
         return None
-    await books.read_operations(documents.keys() if person is None else about.keys())
-    shares = dict.fromkeys(_beside(books, documents, about.keys(), everything=person is None), 0)
+    await books.read_operations(documents.keys() if person is None else beside.keys())
+    shares = dict.fromkeys(_beside(books, documents, beside.keys(), everything=person is None), 0)
     # Money that comes back in pieces may go the same way twice; there is no more of it for that.
     for parcel, units in traced.units.items():
         shares[parcel] = min(units.count, traced.amounts[books.entries[parcel.ref].currency])
@@ -97,17 +101,15 @@ def _currency(documents: Mapping[str, AnyOperation]) -> str | None:
 
 
 def _beside(
-    books: Books, documents: Mapping[str, AnyOperation], about: Set[str], *, everything: bool
+    books: Books, documents: Mapping[str, AnyOperation], beside: Set[str], *, everything: bool
 ) -> list[Parcel]:
-    """What no unit went through, and yet belongs here: what was taken back of a deposit, and fees."""
-    entries = [entry for operation in sorted(about) for entry in books.of(operation)]
-    if everything:
-        entries += [
-            entry
-            for operation in documents
-            for entry in books.of(operation)
-            if entry.ref.startswith("stripe:")
-        ]
+    """What no unit need have gone through, and yet belongs here; `everything`: with fees, too."""
+    entries = [
+        entry
+        for operation in documents
+        for entry in books.of(operation)
+        if (everything if entry.ref.startswith("stripe:") else operation in beside)
+    ]
     return [Parcel(entry.ref, index) for entry in entries for index in range(len(entry.postings))]
 
 
