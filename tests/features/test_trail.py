@@ -294,6 +294,12 @@ async def test_a_deposit_that_was_not_paid_or_not_as_agreed(house: House, ada: P
         ("DEPOSIT", "ada", 20_00, 20_00),
     ]
     assert await whereabouts(ada, deposit["id"]) == {("AVAILABLE", "ada"): 20_00}
+    other = await in_review(house, ada)
+    await resolve(edith, other, "REFUND")
+    await house.reaches(ada, other, "CANCELED")
+    assert await whereabouts(ada, other["id"]) == {("REFUNDED", "ada"): 20_00}
+    [refund] = await house.stripe.objects("refund")
+    assert refund["id"] in step(await money_trail(ada, other["id"]), "REFUND_SENT")["stripeIds"]
 
 
 async def test_a_dispute_of_money_that_is_gone_says_who_owes_what(
