@@ -1,10 +1,11 @@
 """Where is this money? Its way from the card that paid to the bank that received, and what comes next."""
 
 import asyncio
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from domain import treasury
+from domain.disputes import Dispute
 from domain.kernel.money import Money
 from domain.ledger import Account
 from domain.runtime import Runtime
@@ -12,7 +13,7 @@ from domain.trail import expected, nouns
 from domain.trail.books import Books
 from domain.trail.expected import Expectation, Present
 from domain.trail.flows import Parcel, Place
-from domain.trail.following import Spot, follow
+from domain.trail.following import Spot, Traced, follow
 from domain.trail.nouns import AnyOperation, Subject
 from domain.trail.queue import Span
 from domain.trail.steps import Step, Told
@@ -58,6 +59,7 @@ async def trail_of(runtime: Runtime, subjects: Sequence[Subject], *, person: str
     documents |= beside
     beside |= await nouns.about(documents.values())
     documents |= beside
+    _take_from_review(traced, documents.values())
     currency = next(iter(traced.amounts), None) or _currency(documents)
     if currency is None:
         return None
@@ -93,6 +95,16 @@ def _seeds(books: Books, subject: Subject) -> list[tuple[Parcel, Span]]:
         return [(Parcel(subject.entry, index), Span(0, posting.amount)) for index, posting in postings]
     passages = books.passages(subject.operation)
     return [] if passages is None else passages.brought_in()
+
+
+def _take_from_review(traced: Traced, documents: Iterable[AnyOperation]) -> None:
+    """What a bank took of a payment that is in no wallet yet is booked under its dispute, not the deposit."""
+    for document in documents:
+        if isinstance(document, Dispute) and not document.in_wallet:
+            review = Spot(Place.REVIEW, document.currency, document.deposit)
+            taken = min(traced.spots[review], document.outstanding)
+            traced.spots[review] -= taken
+            traced.spots[Spot(Place.DISPUTED, document.currency, document.id)] += taken
 
 
 def _currency(documents: Mapping[str, AnyOperation]) -> str | None:

@@ -10,7 +10,7 @@ from tests.features.test_checkout import checks_out, on_page, session_of
 from tests.features.test_review import in_review, resolve
 from tests.features.test_treasury import foreign_payment
 from tests.features.test_withdrawal_bank import bank_says, pay_out, reverse
-from tests.house import House, Person
+from tests.house import House, Person, intent_of
 from tests.house.disputes import complain, conclude, learn, write_off
 from tests.house.refunds import paid, refund_deposit
 from tests.house.refunds import reaches as refund_reaches
@@ -294,6 +294,10 @@ async def test_a_deposit_that_was_not_paid_or_not_as_agreed(house: House, ada: P
         ("DEPOSIT", "ada", 20_00, 20_00),
     ]
     assert await whereabouts(ada, deposit["id"]) == {("AVAILABLE", "ada"): 20_00}
+    taken = await in_review(house, ada)
+    dispute = await learn(house, await complain(house, {"intent": intent_of(taken)}))
+    assert await whereabouts(ada, taken["id"]) == {("DISPUTED", "ada"): 20_00}
+    assert await whereabouts(edith, dispute["_id"]) == {("DISPUTED", "ada"): 20_00}
     other = await in_review(house, ada)
     await resolve(edith, other, "REFUND")
     await house.reaches(ada, other, "CANCELED")
