@@ -9,6 +9,7 @@ from domain import deposits, escrow, inbox, ledger
 from domain.deposits import Deposit
 from domain.escrow import Escrow
 from domain.inbox import Endpoint, EventSearch, EventStatus, Finding, FindingKind, WebhookEvent
+from domain.kernel.clock import iso
 from domain.kernel.database import Row
 from domain.kernel.pages import PageRequest
 from domain.kernel.search import Search
@@ -22,6 +23,8 @@ from tests.contracts.test_indexes import (
     profile,
 )
 from tests.house import House
+from tests.house.adjustments import in_debt
+from tests.house.refunds import paid
 
 ROWS = 2_000
 CURRENCY = "IXSCAN { currency: 1, _id: -1, amount: 1 }"
@@ -214,3 +217,27 @@ async def test_a_page_of_debts_looks_at_no_wallet_that_owes_nothing(desk: House)
         assert query.documents <= PAGE + 3
     assert [wallet.available for wallet in some.items[:4]] == [-100, -100, -99, -99]
     assert ADA not in {wallet.owner for wallet in some.items}
+
+
+async def test_nothing_that_the_desk_asks_scans_a_collection(house: House) -> None:
+    edith, ada = await house.admin(), await house.customer()
+    deposit = await paid(house, ada, 25_00)
+    await in_debt(house, ada, 30_00)
+    await house.caught_up()
+    asked = """
+        query ($from: DateTime!, $to: DateTime!, $id: ID!) {
+          webhookEvents(operationId: $id) { edges { node { operations { id } findings { event { id } } } } }
+          findings(kind: [UNEXPLAINED]) { edges { node { amount { amount } operation { id } event { id } } } }
+          debts { edges { node { owner { displayName } operation { id } } } }
+          businessMetrics(from: $from, to: $to) { deposits { amount } atRisk { negative { amount } } }
+        }
+    """
+    times = {"from": iso(house.clock() - timedelta(days=1)), "to": iso(house.clock() + timedelta(days=1))}
+    async with profile(house) as profiler:
+        answer = await edith.data(asked, {**times, "id": deposit["id"]})
+        queries = await profiler.queries()
+    assert answer["businessMetrics"]["deposits"]["amount"] == 25_00
+    assert answer["businessMetrics"]["atRisk"]["negative"]["amount"] == 5_00
+    collections = {query.row["ns"].partition(".")[2] for query in queries}
+    assert {"webhook_events", "findings", "wallets", "entries", "escrows", "withdrawals"} <= collections
+    assert [query.row["command"] for query in queries if "COLLSCAN" in query.plan] == []
