@@ -22,7 +22,8 @@ strawberry.enum(
 strawberry.enum(
     Endpoint,
     name="WebhookEndpoint",
-    description="Which route an event came by: about the platform, or about a connected account.",
+    description="Which route an event came by: about the platform, or about a connected account. "
+    "More may be added.",
 )
 strawberry.enum(
     FindingKind,

@@ -58,7 +58,8 @@ async def about(documents: Iterable[AnyOperation]) -> dict[str, AnyOperation]:
     refunded, disputed = await asyncio.gather(
         refunds.of_deposits(deposit_ids), disputes.of_deposits(deposit_ids)
     )
-    return {operation.id: operation for operation in (*refunded, *disputed)}
+    found: list[AnyOperation] = [*refunded, *disputed]
+    return {operation.id: operation for operation in found}
 
 
 async def subjects_of(identifier: str) -> list[Subject]:
