@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from domain import ledger, treasury
+from domain import disputes, ledger, treasury
 from domain.kernel.alerts import alert
 from domain.kernel.due import claim_due
 from domain.runtime import Policy, Runtime
@@ -35,6 +35,7 @@ class Chore:
 
 CHORES: Final[tuple[Chore, ...]] = (
     Chore("treasury", lambda policy: policy.backfill_interval, treasury.read_balance_transactions),
+    Chore("disputes", lambda policy: policy.backfill_interval, disputes.find_new),
     # One a day; looked for more often, so that it comes soon after midnight, whenever the worker began.
     Chore("checkpoint", lambda _policy: timedelta(hours=1), ledger.make_checkpoint),
 )

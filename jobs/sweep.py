@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from pydantic import ValidationError
 from ulid import ULID
 
-from domain import deposits, dispatch, escrow, inbox, onboarding, refunds, withdrawals
+from domain import deposits, dispatch, disputes, escrow, inbox, onboarding, refunds, withdrawals
 from domain.kernel import lease
 from domain.runtime import Runtime
 
@@ -35,6 +35,7 @@ DUE: Final = (
     Due("connect_account", onboarding.claim_next, withdrawals.look_at_account),
     Due("escrow", escrow.claim_next, escrow.expire),
     Due("withdrawal", withdrawals.claim_next, withdrawals.look_again),
+    Due("dispute", disputes.claim_next, disputes.look_again),
     Due("refund", refunds.claim_next, refunds.look_again),
 )
 

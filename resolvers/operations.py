@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain import adjustments, deposits, escrow, refunds, withdrawals
+from domain import adjustments, deposits, disputes, escrow, refunds, withdrawals
 from domain.kernel.operations import Operation
 
 AnyOperation = Operation[Any]
@@ -24,6 +24,7 @@ NOUNS: Final[Mapping[str, Noun]] = {
     # Until it is posted, an adjustment is a matter among administrators.
     "adj": Noun(adjustments.find_many, lambda operation: {operation.owner} if operation.is_posted else ()),
     "dep": Noun(deposits.find_many),
+    "dsp": Noun(disputes.find_many),
     "esc": Noun(escrow.find_many, lambda operation: {operation.owner, operation.contractor}),
     "wdr": Noun(withdrawals.find_many),
     "rfd": Noun(refunds.find_many),

@@ -5,18 +5,21 @@ from typing import Annotated
 import strawberry
 
 import resolvers.deposits
+import resolvers.disputes
 import resolvers.escrow
 import resolvers.identity
 import resolvers.refunds
 import resolvers.withdrawals
 from domain import identity
 from domain.deposits import DepositStatus
+from domain.disputes import DisputeStatus
 from domain.escrow import EscrowSide, EscrowStatus
 from domain.identity import NewPerson, RefreshSession, Role, SignedIn, SignIn, SignOut
 from domain.kernel.pages import PageRequest
 from domain.refunds import RefundStatus
 from domain.withdrawals import WithdrawalStatus
 from schema.deposits import Deposit
+from schema.disputes import Dispute
 from schema.escrow import Escrow
 from schema.refunds import Refund
 from schema.shared import Connection, DateTime, Info, Node, UserError
@@ -98,6 +101,20 @@ class User(Node):
         request = PageRequest.of(first, after, last, before)
         page = await resolvers.refunds.page_of(info.context, self.id, request, statuses=status)
         return Connection[Refund].of(page, Refund.of)
+
+    @strawberry.field(description="The disputes about the person's payments, newest first.")
+    async def disputes(
+        self,
+        info: Info,
+        status: list[DisputeStatus] | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Dispute]:
+        request = PageRequest.of(first, after, last, before)
+        page = await resolvers.disputes.page_of(info.context, self.id, request, statuses=status)
+        return Connection[Dispute].of(page, Dispute.of)
 
     @classmethod
     def of(cls, document: identity.User) -> "User":

@@ -8,6 +8,7 @@ from domain.kernel.search import Search
 from resolvers.operations import AnyOperation, prefix_of
 from schema.adjustments import Adjustment
 from schema.deposits import Deposit
+from schema.disputes import Dispute
 from schema.escrow import Escrow
 from schema.refunds import Refund
 from schema.shared import CurrencyCode, DateTime, MinorUnits
@@ -18,6 +19,7 @@ SHAPES: Final = {
     "esc": Escrow,
     "wdr": Withdrawal,
     "rfd": Refund,
+    "dsp": Dispute,
     "adj": Adjustment,
 }
 

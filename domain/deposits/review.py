@@ -48,9 +48,9 @@ class Resolved:
 async def resolve(runtime: Runtime, admin: str, command: ResolveDeposit) -> Resolved:
     """Decide about a receipt that waits; the same decision again is no change.
 
-    Raises InvalidInput, NotFound, InvalidState (nothing waits, it was decided otherwise, or which is meant
-    is not clear), Forbidden (one's own deposit). Where Stripe cannot be asked for a refund, the decision
-    stands and is carried out later.
+    Raises InvalidInput, NotFound, InvalidState (nothing waits, it was decided otherwise, which is meant is
+    not clear, or it is disputed), Forbidden (one's own deposit). Where Stripe cannot be asked for a refund,
+    the decision stands and is carried out later.
     """
     deposit = await _decide(runtime, admin, command)
     if deposit.refund_under_way is None:
@@ -112,6 +112,7 @@ async def _decide(runtime: Runtime, admin: str, command: ResolveDeposit) -> Depo
         busy = deposit.refund_under_way is not None
         if busy or receipt is None or receipt.resolution is not None:
             return _decided_before(deposit, receipt, command.outcome)
+        _check_undisputed(deposit)
         act = Act.DEPOSIT_RESOLVED
         await auditlog.record(tx, act, by=admin, subject=deposit.id, person=deposit.owner, reason=reason)
         if wallet is not None:
@@ -139,6 +140,12 @@ def _meant(deposit: Deposit, command: ResolveDeposit) -> Receipt | None:
     if receipt is None:
         raise NotFound("No such payment was received for this deposit.", path=["paymentIntentId"])
     return receipt
+
+
+def _check_undisputed(deposit: Deposit) -> None:
+    """Raises InvalidState for money that a dispute has taken, or may take: it is not there to be given."""
+    if deposit.disputed or any(reclaim.blocks for reclaim in deposit.reclaims):
+        raise InvalidState("The payment is disputed: its bank has the money, or may take it.", path=["id"])
 
 
 def _decided_before(deposit: Deposit, receipt: Receipt | None, outcome: ReviewOutcome) -> Deposit:

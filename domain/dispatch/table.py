@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain import customers, deposits, methods, onboarding, refunds, withdrawals
+from domain import customers, deposits, disputes, methods, onboarding, refunds, withdrawals
 from domain.inbox import Endpoint, WebhookEvent
 from domain.kernel.database import Tx
 from domain.runtime import Runtime
@@ -49,6 +49,7 @@ _PAYMENT_METHOD = Handler(gather=methods.events.gather, apply=methods.events.app
 _CUSTOMER = Handler(gather=customers.events.gather, apply=customers.events.apply)
 _TRANSFER = Handler(gather=withdrawals.events.gather_transfer, apply=withdrawals.events.apply_transfer)
 _PAYOUT = Handler(gather=withdrawals.events.gather_payout, apply=withdrawals.events.apply_payout)
+_DISPUTE = Handler(gather=disputes.events.gather, apply=disputes.events.apply, after=disputes.events.after)
 _FUNDS = Handler(gather=_nothing, apply=_apply_funds, after=_funds_came)
 _REFUND = Handler(gather=refunds.events.gather, apply=refunds.events.apply)
 _ACCOUNT = Handler(gather=onboarding.events.gather, apply=_account_changed, after=withdrawals.ring_woken)
@@ -71,6 +72,11 @@ _PLATFORM: Final[_Rows] = (
     ("setup_intent", ("succeeded",), _PAYMENT_METHOD),
     ("customer", ("updated", "deleted"), _CUSTOMER),
     ("refund", ("created", "updated", "failed"), _REFUND),
+    (
+        "charge.dispute",
+        ("created", "updated", "funds_withdrawn", "funds_reinstated", "closed"),
+        _DISPUTE,
+    ),
     ("transfer", ("created", "updated", "reversed"), _TRANSFER),
     ("balance", ("available",), _FUNDS),
 )

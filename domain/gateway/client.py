@@ -10,6 +10,7 @@ from domain.gateway.accounts import AccountCalls
 from domain.gateway.balances import BalanceCalls
 from domain.gateway.checkout import CheckoutCalls
 from domain.gateway.customers import CustomerCalls
+from domain.gateway.disputes import DisputeCalls
 from domain.gateway.payments import PaymentCalls
 from domain.gateway.transfers import TransferCalls
 from domain.gateway.transport import Transport
@@ -40,7 +41,15 @@ class GatewayConfig:
         return self.secret_key.startswith(("sk_live_", "rk_live_"))
 
 
-class StripeGateway(PaymentCalls, CheckoutCalls, CustomerCalls, AccountCalls, BalanceCalls, TransferCalls):
+class StripeGateway(
+    PaymentCalls,
+    CheckoutCalls,
+    CustomerCalls,
+    AccountCalls,
+    BalanceCalls,
+    TransferCalls,
+    DisputeCalls,
+):
     """One per event loop. Each call raises StripeTrouble (errors.py); what creates takes a stored attempt."""
 
     def __init__(self, config: GatewayConfig, *, cipher: Cipher, now: Clock) -> None:

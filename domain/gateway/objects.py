@@ -184,6 +184,41 @@ class BalanceTransaction:
 
 
 @dataclass(frozen=True)
+class Dispute:
+    """A payer's bank asks about a charge, or takes it back. `status` is Stripe's, and open.
+
+    `movements`: what it has moved so far, in that order: taken, and given back. Their amounts are not always
+    the dispute's. `due_by`: until when it may be answered.
+    """
+
+    id: str
+    status: str
+    reason: str
+    amount: Money
+    payment_intent: str | None
+    movements: tuple[BalanceTransaction, ...]
+    due_by: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> "Dispute":
+        """Of Stripe's JSON. Raises AttributeError, KeyError, TypeError, ValueError."""
+        movements = [BalanceTransaction.of(movement) for movement in raw["balance_transactions"]]
+        due_by = raw["evidence_details"].get("due_by")
+        return cls(
+            id=raw["id"],
+            status=raw["status"],
+            reason=raw["reason"],
+            amount=from_stripe(raw["amount"], raw["currency"]),
+            payment_intent=id_of(raw.get("payment_intent")),
+            # What is taken comes first, also where both are of one second.
+            movements=tuple(sorted(movements, key=lambda one: (one.created_at, one.amount.amount > 0))),
+            due_by=None if due_by is None else datetime.fromtimestamp(due_by, UTC),
+            created_at=datetime.fromtimestamp(raw["created"], UTC),
+        )
+
+
+@dataclass(frozen=True)
 class Balance:
     """The platform's balance at Stripe, by currency, in our minor units."""
 

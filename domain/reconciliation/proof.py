@@ -1,6 +1,6 @@
 """The proof of the whole books: the ledger's own invariants, and each noun's."""
 
-from domain import adjustments, deposits, escrow, ledger, refunds, treasury, withdrawals
+from domain import adjustments, deposits, disputes, escrow, ledger, refunds, treasury, withdrawals
 from domain.ledger import Progress, Report
 from domain.runtime import Runtime
 
@@ -18,6 +18,7 @@ async def verify_books(
             deposits.audit.check,
             escrow.audit.check,
             withdrawals.audit.check,
+            disputes.audit.check,
             refunds.audit.check,
             treasury.audit.check,
         ],

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from domain import deposits, refunds, withdrawals
+from domain import deposits, disputes, refunds, withdrawals
 from domain.gateway import BalanceTransaction
 from domain.kernel.money import Money
 from domain.ledger import Platform
@@ -89,6 +89,16 @@ async def _transfer(runtime: Runtime, transaction: BalanceTransaction) -> Explan
     return Matched(booking.withdrawal, booking.entry, booking.amount)
 
 
+async def _dispute(runtime: Runtime, transaction: BalanceTransaction) -> Explanation:
+    """Unknown, it is booked under itself: a dispute takes and gives back, and is the source of both."""
+    booking = None
+    if transaction.source is not None:
+        booking = await disputes.booking_of(runtime, transaction.source, transaction.id)
+    if booking is None:
+        return Unexplained(transaction.id)
+    return Matched(booking.dispute, booking.entry, booking.amount)
+
+
 def _matched(booking: deposits.Booking) -> Matched:
     return Matched(booking.deposit, booking.entry, booking.amount)
 
@@ -107,12 +117,13 @@ async def _nobody(_runtime: Runtime, transaction: BalanceTransaction) -> Explana
 
 
 # What operations book at platform:stripe before Stripe's balance shows it, by the beginning of its ref.
-BOOKED_AHEAD: Final = "^(deposit|withdrawal|refund):"
-# Here disputes are plugged in with their noun; until then nothing explains one.
+BOOKED_AHEAD: Final = "^(deposit|withdrawal|refund|dispute):"
 _EXPLAIN: Final[Mapping[str, Explain]] = {
     "charge": _charge,
     "refund": _refund,
     "refund_failure": _refund_failure,
+    "dispute": _dispute,
+    "dispute_reversal": _dispute,
     "transfer": _transfer,
     "transfer_reversal": _transfer,
     "fee": _fee,

@@ -6,7 +6,7 @@ from domain.withdrawals.bookings import Booking, booking_of_reversal, booking_of
 from domain.withdrawals.decisions import ResolveWithdrawal, WithdrawalOutcome, approve, reject, resolve
 from domain.withdrawals.documents import MACHINE, Withdrawal, WithdrawalStatus
 from domain.withdrawals.reads import find, find_many, page_of
-from domain.withdrawals.service import SEND, Requested, RequestWithdrawal, cancel, request
+from domain.withdrawals.service import SEND, Requested, RequestWithdrawal, cancel, cancel_unsent, request
 from domain.withdrawals.upkeep import claim_next, go_on, look_again
 from domain.withdrawals.waiting import blockers, waiting_for
 from domain.withdrawals.waking import (
@@ -38,6 +38,7 @@ __all__ = [
     "booking_of_reversal",
     "booking_of_transfer",
     "cancel",
+    "cancel_unsent",
     "claim_next",
     "events",
     "find",

@@ -7,7 +7,7 @@ from typing import Any, Final
 from domain import ledger, onboarding
 from domain.gateway.amounts import payable_step
 from domain.kernel.budget import Budget
-from domain.kernel.database import Tx
+from domain.kernel.database import Tx, parse
 from domain.kernel.doorbell import DoorbellSilent
 from domain.kernel.errors import (
     ConnectAccountNotReady,
@@ -94,6 +94,21 @@ async def cancel(runtime: Runtime, owner: str, withdrawal_id: str, *, reason: st
         return await give_back(tx, withdrawal, S.CANCELED, actor=Actor.OWNER, reason=reason)
 
     return await runtime.database.transact(work)
+
+
+async def cancel_unsent(tx: Tx, owner: str, wallet: str, *, actor: Actor, reason: str) -> list[Withdrawal]:
+    """Give back what is reserved for withdrawals of the wallet of which nothing was sent. Those it canceled.
+
+    The wallet is frozen in the same transaction: what is about to be sent meets that, see `guard_send`.
+    """
+    criteria = {
+        "owner": owner,
+        "status": {"$in": sorted(status.value for status in CANCELABLE)},
+        "wallet": wallet,
+    }
+    rows = await Withdrawal.get_pymongo_collection().find(criteria, session=tx.session).to_list()
+    unsent = [parse(Withdrawal, row) for row in rows]
+    return [await give_back(tx, withdrawal, S.CANCELED, actor=actor, reason=reason) for withdrawal in unsent]
 
 
 async def ring(runtime: Runtime, withdrawal_id: str) -> None:

@@ -19,6 +19,7 @@ from schema.roots.adjustments import AdjustmentMutations, AdjustmentQueries
 from schema.roots.auditlog import AuditLogQueries
 from schema.roots.connect import ConnectMutations, ConnectQueries, ConnectSubscriptions
 from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubscriptions
+from schema.roots.disputes import DisputeMutations, DisputeQueries
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
 from schema.roots.methods import MethodMutations, MethodQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
@@ -37,6 +38,7 @@ class Query(
     EscrowQueries,
     ConnectQueries,
     WithdrawalQueries,
+    DisputeQueries,
     RefundQueries,
     MethodQueries,
     AdjustmentQueries,
@@ -63,6 +65,7 @@ class Mutation(
     EscrowMutations,
     ConnectMutations,
     WithdrawalMutations,
+    DisputeMutations,
     RefundMutations,
     MethodMutations,
     AdjustmentMutations,
