@@ -27,7 +27,6 @@ from domain.treasury import Movement
 LINES_MAX: Final = 10_000
 """So far from the job's lines, in each direction, the money is followed in a wallet."""
 _JOB_KINDS: Final = [Kind.ESCROW_FUNDED.value, Kind.ESCROW_RELEASED.value, Kind.ESCROW_REFUNDED.value]
-_RECLAIMS: Final = "reclaims"
 _SETTLED: Final = [status.value for status in escrow.MACHINE.settled]
 # Instants that something is expected at, not ones at which anything happened.
 _AHEAD: Final = frozenset({"expires_at", "arrives_at", "cut_at"})
@@ -138,14 +137,15 @@ class _Gathering:
     # ------------------------------------------------------------------ what is told of it
 
     async def _told(self) -> dict[str, list[Facts]]:
-        """The operations. A deposit brings along what was taken back of it."""
+        """The operations. A deposit brings along what was taken back of it, or tried to."""
         told: dict[str, list[Facts]] = {}
         for section, told_of in telling.OPERATIONS.items():
-            rows = await self._rows(told_of.model, {"_id": {"$in": sorted(self.operations[section])}})
+            criteria: dict[str, Any] = {"_id": {"$in": sorted(self.operations[section])}}
+            if "deposit" in told_of.told:
+                criteria = {"$or": [criteria, {"deposit": {"$in": sorted(self.operations["deposits"])}}]}
+            rows = await self._rows(told_of.model, criteria)
+            self.operations[section] |= {row["_id"] for row in rows}
             told[section] = [told_of.facts(row) for row in rows]
-            for reclaim in (one for row in rows for one in row.get(_RECLAIMS, [])):
-                if (other := telling.section_of(reclaim["operation"])) is not None:
-                    self.operations[other].add(reclaim["operation"])
         return told
 
     async def _entries(self) -> list[Row]:
