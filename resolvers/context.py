@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from domain import deposits, escrow, identity, ledger, onboarding
+from domain import deposits, escrow, identity, inbox, ledger, onboarding, treasury
 from domain.changes import Changes
 from domain.identity import Claims, Role, SessionId, TokenIssuer
 from domain.kernel.budget import Budget
@@ -99,6 +99,9 @@ class Loaders:
         self.operations: BatchLoader[AnyOperation] = BatchLoader(operations.find_many)
         self.deposits = BatchLoader(deposits.find_many)
         self.escrow_moves = BatchLoader(escrow.moves_of)
+        self.events = BatchLoader(inbox.find_many)
+        self.findings = BatchLoader(inbox.findings_in)
+        self.movements = BatchLoader(treasury.find_movements)
         self.wallets = BatchLoader(ledger.find_wallets)
         self.live_accounts = BatchLoader(onboarding.live_accounts)
 

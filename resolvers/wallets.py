@@ -9,6 +9,7 @@ from domain.changes import Topic
 from domain.identity import Role
 from domain.kernel.database import Row
 from domain.kernel.pages import Page, PageRequest
+from domain.kernel.search import check_known
 from domain.ledger import FreezeChange, FreezeRecord, Kind, StatementLine, Wallet, WalletDecision
 from resolvers.context import Context
 from resolvers.watching import follow
@@ -47,6 +48,13 @@ async def of_person(context: Context, user_id: str, currency: str) -> Wallet | N
     """Somebody's wallet, if it was ever opened. Raises Unauthenticated, Forbidden."""
     context.require(Role.ADMIN)
     return await ledger.wallet_of(user_id, currency)
+
+
+async def debts(context: Context, currency: str, request: PageRequest) -> Page[Wallet]:
+    """Raises Unauthenticated, Forbidden (not an admin), BadRequest (no currency)."""
+    context.require(Role.ADMIN)
+    check_known(currency)
+    return await ledger.debts(currency, request)
 
 
 async def freeze(context: Context, decision: WalletDecision) -> Wallet:

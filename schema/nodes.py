@@ -5,13 +5,16 @@ from typing import Any, Final
 
 import resolvers.escrow
 import resolvers.identity
+import resolvers.inbox
 import resolvers.methods
 import resolvers.onboarding
 import resolvers.wallets
+from domain import inbox
 from resolvers.context import Context
 from schema.connect import ConnectAccount
 from schema.escrow import EscrowMove
 from schema.identity import User
+from schema.inbox import PREFIX, WebhookEvent
 from schema.methods import PaymentMethod
 from schema.operations import shown
 from schema.shared import Node
@@ -35,6 +38,10 @@ async def _line(context: Context, node_id: str) -> Transaction | None:
     return Transaction.of(line.model_dump(by_alias=True), wallet.currency)
 
 
+async def _event(context: Context, node_id: str) -> inbox.WebhookEvent | None:
+    return await resolvers.inbox.find(context, node_id.removeprefix(PREFIX))
+
+
 # An id's prefix -> who finds it, as far as the viewer may see it, and its shape. The rest are operations.
 _NOUNS: Final[Mapping[str, tuple[Callable[[Context, str], Awaitable[Any]], Callable[[Any], Node]]]] = {
     "usr": (resolvers.identity.find_user, User.of),
@@ -42,5 +49,6 @@ _NOUNS: Final[Mapping[str, tuple[Callable[[Context, str], Awaitable[Any]], Calla
     "stl": (_line, lambda transaction: transaction),
     "pmt": (resolvers.methods.find, PaymentMethod.of),
     "cac": (resolvers.onboarding.find, ConnectAccount.of),
+    "whe": (_event, WebhookEvent.of),
     "esm": (resolvers.escrow.find_move, EscrowMove.of),
 }

@@ -48,6 +48,7 @@ _DESCRIPTIONS: Final = {
     StepKind.REFUND_REQUESTED: "Reserved for a refund",
     StepKind.REFUND_SENT: "Refunded to the card",
     StepKind.REFUND_RETURNED: "The refund failed: back again",
+    StepKind.DISPUTE_OPENED: "Disputed by the payer's bank",
     StepKind.DISPUTE_WITHDRAWN: "Taken back by the payer's bank",
     StepKind.DISPUTE_REINSTATED: "Given back by the payer's bank",
     StepKind.DISPUTE_WRITTEN_OFF: "Written off: the platform bears it",

@@ -197,6 +197,37 @@ class Wallet(Node):
         )
 
 
+@strawberry.type(description="A wallet below zero: what its owner owes the platform.")
+class Debt:
+    wallet: Wallet = strawberry.field(description="The wallet; its `freezes` say why nothing may leave it.")
+    owner: Party = strawberry.field(description="Who owes it.")
+    owed: Money = strawberry.field(description="How far the wallet is below zero.")
+    since: DateTime | None = strawberry.field(description="When it came to be below zero.")
+    operation_id: strawberry.Private[str | None]
+
+    @strawberry.field(
+        description="What took the wallet below zero. Others may have taken it further since: see the "
+        "statement."
+    )
+    async def operation(self, info: Info) -> Operation | None:
+        if self.operation_id is None:
+            return None
+        operation = await info.context.loaders.operations.load(self.operation_id)
+        return None if operation is None else shown(operation)
+
+    @classmethod
+    def of(cls, document: ledger.Wallet) -> "Debt":
+        """From a wallet that is below zero."""
+        debt = document.debt
+        return cls(
+            wallet=Wallet.of(document),
+            owner=Party.of(document.owner),
+            owed=Money.of(-document.available, document.currency),
+            since=None if debt is None else debt.at,
+            operation_id=None if debt is None else debt.operation,
+        )
+
+
 @strawberry.input(description="A wallet to be frozen or unfrozen, and why.")
 class WalletDecisionInput:
     wallet_id: strawberry.ID = strawberry.field(description="The wallet's id.")

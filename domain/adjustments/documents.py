@@ -7,6 +7,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from domain.kernel.machine import Machine
 from domain.kernel.operations import IDEMPOTENCY_INDEX, Operation
+from domain.kernel.search import money_indexes
 
 
 class AdjustmentStatus(StrEnum):
@@ -59,6 +60,7 @@ class Adjustment(Operation[AdjustmentStatus]):
             IDEMPOTENCY_INDEX,
             IndexModel([("owner", ASCENDING), ("_id", DESCENDING)], name="owner"),
             IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
+            *money_indexes(),
             IndexModel(
                 [("wallet", ASCENDING), ("asked_by", ASCENDING), ("_id", DESCENDING)], name="wallet_asked_by"
             ),

@@ -8,7 +8,7 @@ from typing import Any
 from domain import gateway
 from domain.customers import reads, service
 from domain.gateway import Attempt
-from domain.inbox import WebhookEvent
+from domain.inbox import Handled, WebhookEvent
 from domain.kernel.database import Tx
 from domain.runtime import Runtime
 
@@ -30,13 +30,13 @@ async def gather(runtime: Runtime, payload: Mapping[str, Any]) -> CustomerFact:
     return CustomerFact(customer, observed_at, successor)
 
 
-async def apply(tx: Tx, _runtime: Runtime, _event: WebhookEvent, fact: CustomerFact) -> str:
+async def apply(tx: Tx, _runtime: Runtime, _event: WebhookEvent, fact: CustomerFact) -> Handled:
     owner = await reads.owner_of(fact.customer.id, tx)
     if owner is None:
         # No money and no card of ours is at stake: another system may keep its customers at this account.
-        return "not ours"
+        return Handled("not ours")
     if fact.successor is not None:
         await service.replace(tx, owner, fact.customer.id, fact.successor)
     else:
         await service.record(tx, owner, fact.customer, observed_at=fact.observed_at)
-    return owner
+    return Handled(owner)

@@ -12,6 +12,7 @@ from domain.kernel.due import DUE_INDEX
 from domain.kernel.machine import Machine
 from domain.kernel.money import Money
 from domain.kernel.operations import IDEMPOTENCY_INDEX, Actor, Operation
+from domain.kernel.search import money_indexes
 
 
 class DepositStatus(StrEnum):
@@ -231,6 +232,7 @@ class Deposit(Operation[DepositStatus]):
                 [("owner", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)], name="owner_status"
             ),
             IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
+            *money_indexes(),
             IDEMPOTENCY_INDEX,
             IndexModel(
                 [("payment_intent_id", ASCENDING)],

@@ -7,9 +7,10 @@ from typing import Any
 
 from domain import inbox
 from domain.deposits import facts, receipts, sessions
+from domain.deposits.documents import Deposit, DepositStatus
 from domain.deposits.facts import PageFact
 from domain.gateway import PaymentIntent, Refund
-from domain.inbox import WebhookEvent
+from domain.inbox import Handled, WebhookEvent
 from domain.kernel.database import Tx
 from domain.kernel.operations import Actor
 from domain.runtime import Runtime
@@ -30,8 +31,8 @@ async def gather(runtime: Runtime, payload: Mapping[str, Any]) -> IntentFact:
     return IntentFact(await runtime.gateway.payment_intent(told.id), observed_at)
 
 
-async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: IntentFact) -> str:
-    """Write the fact to its deposit. Answers what became of the event."""
+async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: IntentFact) -> Handled:
+    """Write the fact to its deposit."""
     deposit = await facts.find_for(tx, fact.intent)
     if deposit is None:
         return await inbox.record_unmatched(tx, event)
@@ -43,7 +44,7 @@ async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: IntentFact)
         actor=Actor.WEBHOOK,
         cipher=runtime.cipher,
     )
-    return f"{deposit.id} {deposit.status} -> {recorded.status}"
+    return _told(deposit, recorded.status)
 
 
 async def gather_page(runtime: Runtime, payload: Mapping[str, Any]) -> PageFact:
@@ -51,21 +52,25 @@ async def gather_page(runtime: Runtime, payload: Mapping[str, Any]) -> PageFact:
     return await sessions.read(runtime, payload["data"]["object"]["id"])
 
 
-async def apply_page(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: PageFact) -> str:
-    """Write the fact to its deposit. Answers what became of the event."""
+async def apply_page(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: PageFact) -> Handled:
+    """Write the fact to its deposit."""
     deposit = await facts.find_for_page(tx, fact.session)
     if deposit is None:
         return await inbox.record_unmatched(tx, event)
     recorded = await facts.record_page(tx, deposit, fact, actor=Actor.WEBHOOK, cipher=runtime.cipher)
-    return f"{deposit.id} {deposit.status} -> {recorded.status}"
+    return _told(deposit, recorded.status)
 
 
-async def apply_refund(tx: Tx, _runtime: Runtime, event: WebhookEvent, refund: Refund) -> str:
-    """A refund of what was not agreed, should it have failed after all. Answers what became of the event."""
+async def apply_refund(tx: Tx, _runtime: Runtime, event: WebhookEvent, refund: Refund) -> Handled:
+    """A refund of what was not agreed, should it have failed after all."""
     deposit = await facts.find_by_id(tx, refund.metadata.get("deposit_id"))
     if deposit is None:
         return await inbox.record_unmatched(tx, event)
     if not refund.came_back:
-        return f"{deposit.id} refund {refund.status}"
+        return Handled(f"{deposit.id} refund {refund.status}", (deposit.id,))
     recorded = await receipts.returned(tx, deposit, refund)
-    return f"{deposit.id} {deposit.status} -> {recorded.status}"
+    return _told(deposit, recorded.status)
+
+
+def _told(deposit: Deposit, status: DepositStatus) -> Handled:
+    return Handled(f"{deposit.id} {deposit.status} -> {status}", (deposit.id,))

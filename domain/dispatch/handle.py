@@ -5,7 +5,7 @@ from typing import Final
 from domain import inbox
 from domain.dispatch.table import HANDLERS
 from domain.gateway import CircuitOpen
-from domain.inbox import EventStatus, WebhookEvent
+from domain.inbox import EventStatus, Handled, WebhookEvent
 from domain.kernel.database import Tx
 from domain.runtime import Runtime
 
@@ -33,16 +33,16 @@ async def _handle(runtime: Runtime, event: WebhookEvent) -> None:
     handler = HANDLERS.get((event.endpoint, event.type))
     facts = None if handler is None else await handler.gather(runtime, inbox.payload(runtime, event))
 
-    async def work(tx: Tx) -> str | None:
+    async def work(tx: Tx) -> Handled | None:
         if not await inbox.is_open(tx, event.id):
             return None
         if handler is None:
-            await inbox.mark_done(tx, event.id, EventStatus.IGNORED, "no handler")
+            await inbox.mark_done(tx, event.id, EventStatus.IGNORED, Handled("no handler"))
             return None
-        outcome = await handler.apply(tx, runtime, event, facts)
-        await inbox.mark_done(tx, event.id, EventStatus.PROCESSED, outcome)
-        return outcome
+        handled = await handler.apply(tx, runtime, event, facts)
+        await inbox.mark_done(tx, event.id, EventStatus.PROCESSED, handled)
+        return handled
 
-    outcome = await runtime.database.transact(work)
-    if handler is not None and handler.after is not None and outcome is not None:
-        await handler.after(runtime, outcome)
+    handled = await runtime.database.transact(work)
+    if handler is not None and handler.after is not None and handled is not None:
+        await handler.after(runtime, handled.outcome)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from domain import customers, deposits, disputes, methods, onboarding, refunds, withdrawals
-from domain.inbox import Endpoint, WebhookEvent
+from domain.inbox import Endpoint, Handled, WebhookEvent
 from domain.kernel.database import Tx
 from domain.runtime import Runtime
 
@@ -18,21 +18,21 @@ class Handler:
     """
 
     gather: Callable[[Runtime, Mapping[str, Any]], Awaitable[Any]]
-    apply: Callable[[Tx, Runtime, WebhookEvent, Any], Awaitable[str]]
+    apply: Callable[[Tx, Runtime, WebhookEvent, Any], Awaitable[Handled]]
     after: Callable[[Runtime, str], Awaitable[None]] | None = None
 
 
-async def _account_changed(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: Any) -> str:
+async def _account_changed(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: Any) -> Handled:
     """Its owner's withdrawals may have waited for that."""
-    owner = await onboarding.events.apply(tx, runtime, event, fact)
-    await withdrawals.wake(tx, owner)
-    return owner
+    handled = await onboarding.events.apply(tx, runtime, event, fact)
+    await withdrawals.wake(tx, handled.outcome)
+    return handled
 
 
-async def _apply_funds(tx: Tx, _runtime: Runtime, _event: WebhookEvent, _fact: Any) -> str:
+async def _apply_funds(tx: Tx, _runtime: Runtime, _event: WebhookEvent, _fact: Any) -> Handled:
     """Whoever waited for the platform's money tries again."""
     woken = await withdrawals.wake_for_funds(tx) + await refunds.wake_for_funds(tx)
-    return f"woke {woken}"
+    return Handled(f"woke {woken}")
 
 
 async def _nothing(_runtime: Runtime, _payload: Mapping[str, Any]) -> None:

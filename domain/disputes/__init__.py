@@ -4,7 +4,16 @@ from domain.disputes import audit, events
 from domain.disputes.bookings import Booking, booking_of
 from domain.disputes.decisions import WriteOffDispute, write_off
 from domain.disputes.documents import MACHINE, Dispute, DisputeStatus, Movement, WriteOff
-from domain.disputes.reads import find, find_by_stripe_id, find_many, of_deposit, page_of, waiting_for
+from domain.disputes.reads import (
+    find,
+    find_by_stripe_id,
+    find_many,
+    in_dispute,
+    of_deposit,
+    of_deposits,
+    page_of,
+    waiting_for,
+)
 from domain.disputes.upkeep import claim_next, find_new, look_again
 
 DOCUMENTS = (Dispute,)
@@ -26,8 +35,10 @@ __all__ = [
     "find_by_stripe_id",
     "find_many",
     "find_new",
+    "in_dispute",
     "look_again",
     "of_deposit",
+    "of_deposits",
     "page_of",
     "waiting_for",
     "write_off",

@@ -10,6 +10,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from domain.kernel.due import DUE_INDEX
 from domain.kernel.machine import Machine
 from domain.kernel.operations import Operation
+from domain.kernel.search import money_indexes
 
 
 class DisputeStatus(StrEnum):
@@ -135,4 +136,5 @@ class Dispute(Operation[DisputeStatus]):
                 [("owner", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)], name="owner_status"
             ),
             IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
+            *money_indexes(),
         ]

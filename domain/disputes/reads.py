@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from domain.disputes.documents import Dispute, DisputeStatus
+from pymongo.asynchronous.client_session import AsyncClientSession
+
+from domain.disputes.documents import CLOSED, Dispute, DisputeStatus
 from domain.kernel.database import Tx, parse
 from domain.kernel.operations import Blocker
 from domain.kernel.pages import Page, PageRequest, newest_first
 
 S = DisputeStatus
+_OPEN: Final = [status.value for status in S if status not in CLOSED]
 # Events tell when a dispute changes; this is how often an open one is read all the same.
 READ_EVERY: Final = timedelta(hours=1)
 
@@ -37,6 +40,12 @@ async def of_deposit(deposit_id: str) -> list[Dispute]:
     return [parse(Dispute, row) async for row in rows]
 
 
+async def of_deposits(deposit_ids: Sequence[str]) -> list[Dispute]:
+    """All disputes of the deposits, likewise."""
+    rows = Dispute.get_pymongo_collection().find({"deposit": {"$in": list(deposit_ids)}}).sort("_id", 1)
+    return [parse(Dispute, row) async for row in rows]
+
+
 async def page_of(
     request: PageRequest, *, criteria: dict[str, Any], statuses: Sequence[DisputeStatus] | None = None
 ) -> Page[Dispute]:
@@ -45,6 +54,18 @@ async def page_of(
         criteria = {**criteria, "status": {"$in": [status.value for status in statuses]}}
     page = await newest_first(Dispute.get_pymongo_collection(), criteria, request)
     return Page([parse(Dispute, row) for row in page.items], page.has_next_page, page.has_previous_page)
+
+
+async def in_dispute(currency: str, session: AsyncClientSession) -> int:
+    """Minor units that open disputes are about, inquiries included, be it taken already or not."""
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"status": {"$in": _OPEN}, "currency": currency}},
+        {"$group": {"_id": None, "amount": {"$sum": "$amount"}}},
+    ]
+    # Never by the currency: that is also what was closed long ago.
+    cursor = await Dispute.get_pymongo_collection().aggregate(pipeline, session=session, hint="status")
+    rows = await cursor.to_list()
+    return int(rows[0]["amount"]) if rows else 0
 
 
 def waiting_for(dispute: Dispute, *, tells_when: bool) -> Blocker | None:

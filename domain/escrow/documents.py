@@ -9,6 +9,7 @@ from domain.escrow.fees import MoveKind, Progress, Terms, rest
 from domain.escrow.states import MACHINE, RUNNING, EscrowStatus
 from domain.kernel.due import DUE_INDEX
 from domain.kernel.operations import IDEMPOTENCY_INDEX, Actor, Keyed, Operation
+from domain.kernel.search import money_indexes
 
 
 def _newest_first(name: str, *fields: str) -> IndexModel:
@@ -68,6 +69,7 @@ class Escrow(Operation[EscrowStatus]):
             _newest_first("contractor_status", "contractor", "status"),
             _newest_first("job", "job_id"),
             _newest_first("status", "status"),
+            *money_indexes("price"),
         ]
 
 

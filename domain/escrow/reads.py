@@ -102,6 +102,18 @@ async def locked(owner: str, currency: str) -> int:
     return int(rows[0]["amount"]) if rows else 0
 
 
+async def locked_in(currency: str, session: AsyncClientSession) -> int:
+    """What is in escrow of everybody's money, fees included, in minor units."""
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"status": {"$in": _OPEN}, "currency": currency}},
+        {"$group": {"_id": None, "amount": {"$sum": "$locked"}}},
+    ]
+    # Never by the currency: that is also what was settled long ago.
+    cursor = await Escrow.get_pymongo_collection().aggregate(pipeline, session=session, hint="status")
+    rows = await cursor.to_list()
+    return int(rows[0]["amount"]) if rows else 0
+
+
 async def accounts(session: AsyncClientSession) -> Mapping[tuple[str, str], int]:
     """What the escrows say is in their accounts, by currency and account, as the session sees them."""
     fields = {"currency": 1, "locked": 1}

@@ -1,6 +1,7 @@
 """The inbox: store first, handle later. "Seen" never means "done": only PROCESSED is skipped."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -26,6 +27,17 @@ from domain.runtime import Runtime
 
 _log = structlog.get_logger("inbox")
 _EVENTS = Counter("jobsphere_webhook_events", "Stripe's events, by what became of them.", ["outcome"])
+
+
+@dataclass(frozen=True)
+class Handled:
+    """What an event did, in a few words that are kept; `operations`: those that it was about, by their ids.
+
+    One that told nothing new was about them all the same.
+    """
+
+    outcome: str
+    operations: tuple[str, ...] = ()
 
 
 async def store(runtime: Runtime, endpoint: Endpoint, event: Mapping[str, Any], body: bytes) -> bool:
@@ -82,14 +94,15 @@ async def is_open(tx: Tx, event_id: str) -> bool:
     return row is not None
 
 
-async def mark_done(tx: Tx, event_id: str, status: EventStatus, outcome: str) -> None:
+async def mark_done(tx: Tx, event_id: str, status: EventStatus, handled: Handled) -> None:
     """PROCESSED or IGNORED, in the transaction that wrote the effects."""
     await WebhookEvent.get_pymongo_collection().update_one(
         {"_id": event_id, "status": {"$in": OPEN_STATUSES}},
         {
             "$set": {
                 "status": status.value,
-                "outcome": outcome,
+                "outcome": handled.outcome,
+                "operations": list(handled.operations),
                 "processed_at": tx.now,
                 "next_attempt_at": None,
                 "error": None,
@@ -131,8 +144,8 @@ async def postpone(runtime: Runtime, event: WebhookEvent, pause: timedelta) -> N
     )
 
 
-async def record_unmatched(tx: Tx, event: WebhookEvent) -> str:
-    """Money moved at Stripe, and nothing here knows of it: a person must look. What became of the event."""
+async def record_unmatched(tx: Tx, event: WebhookEvent) -> Handled:
+    """Money moved at Stripe, and nothing here knows of it: a person must look."""
     finding = Finding(
         id=f"{FindingKind.UNMATCHED}:{event.id}",
         kind=FindingKind.UNMATCHED,
@@ -144,10 +157,14 @@ async def record_unmatched(tx: Tx, event: WebhookEvent) -> str:
     await finding.insert(session=tx.session)
     facts = {"event_id": event.id, "event_type": event.type, "object": event.object_id}
     tx.after_commit.append(partial(alert, "UNMATCHED_EVENT", **facts))
-    return "UNMATCHED"
+    return Handled("UNMATCHED")
 
 
-async def record_finding(tx: Tx, kind: FindingKind, *, about: str, object_id: str | None) -> None:
+async def record_finding(
+    tx: Tx, kind: FindingKind, *, about: str, object_id: str | None, operation: str | None = None
+) -> None:
     """Written once: with whatever makes sure that `about`, Stripe's id, is not found again."""
-    finding = Finding(id=f"{kind}:{about}", kind=kind, object_id=object_id, found_at=tx.now)
+    finding = Finding(
+        id=f"{kind}:{about}", kind=kind, object_id=object_id, operation=operation, found_at=tx.now
+    )
     await finding.insert(session=tx.session)

@@ -33,6 +33,11 @@ def last_id(prefix: str, *, at: datetime) -> str:
     return f"{prefix}_{ULID.from_bytes(_milliseconds(at).to_bytes(6, 'big') + bytes([255] * _RANDOM_BYTES))}"
 
 
+def last_id_before(prefix: str, *, at: datetime) -> str:
+    """The greatest id that can be older than `at`: of a millisecond that is half over, all are."""
+    return last_id(prefix, at=max(at, EPOCH + timedelta.resolution) - timedelta.resolution)
+
+
 def made_at(prefix: str, identifier: str) -> datetime:
     """When an id was made, to the millisecond. Raises ValueError for what is none with this prefix."""
     start, _, text = identifier.partition("_")

@@ -19,6 +19,7 @@ from domain.ledger.books import (
     digest,
 )
 from domain.ledger.checkpoints import Checkpoint, CheckpointUnsound, Tally, cut_of, make_checkpoint
+from domain.ledger.debts import debt_place, debts, owed
 from domain.ledger.desk import WalletDecision, freeze_wallet, unfreeze_wallet
 from domain.ledger.documents import (
     BalanceSnapshot,
@@ -29,6 +30,7 @@ from domain.ledger.documents import (
     StatementLine,
     Wallet,
 )
+from domain.ledger.flows import ESCROWS, WALLETS, Flow, flows
 from domain.ledger.freezes import freeze, guard_send, unfreeze
 from domain.ledger.lookups import entries_of_all, entries_with, line_times, lines_between
 from domain.ledger.post import AlreadyPosted, NewEntry, Posted, foresee, open_wallet, post
@@ -51,8 +53,10 @@ DOCUMENTS = (Wallet, EntryRecord, StatementLine, FreezeChange, BalanceSnapshot, 
 
 __all__ = [
     "DOCUMENTS",
+    "ESCROWS",
     "GENESIS",
     "INVARIANT_6",
+    "WALLETS",
     "Account",
     "AlreadyPosted",
     "BalanceSnapshot",
@@ -60,6 +64,7 @@ __all__ = [
     "CheckpointUnsound",
     "Entry",
     "EntryRecord",
+    "Flow",
     "Freeze",
     "FreezeCause",
     "FreezeChange",
@@ -86,12 +91,15 @@ __all__ = [
     "booked",
     "cut_of",
     "cut_snapshot",
+    "debt_place",
+    "debts",
     "digest",
     "entries_of",
     "entries_of_all",
     "entries_with",
     "expect_entry",
     "find_wallets",
+    "flows",
     "foresee",
     "freeze",
     "freeze_changes",
@@ -104,6 +112,7 @@ __all__ = [
     "lines_between",
     "make_checkpoint",
     "open_wallet",
+    "owed",
     "platform_balances",
     "post",
     "statement",

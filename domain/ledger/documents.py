@@ -36,12 +36,23 @@ class Wallet(Document):
     class Settings:
         name = "wallets"
         indexes: ClassVar = [
-            IndexModel([("owner", ASCENDING), ("currency", ASCENDING)], unique=True, name="owner_currency")
+            IndexModel([("owner", ASCENDING), ("currency", ASCENDING)], unique=True, name="owner_currency"),
+            IndexModel(
+                [("currency", ASCENDING), ("available", ASCENDING), ("_id", ASCENDING)],
+                name="debts",
+                # A few of all wallets, and what is not below zero costs the index nothing.
+                partialFilterExpression={"available": {"$lt": 0}},
+            ),
         ]
 
     @property
     def frozen(self) -> bool:
         return bool(self.freezes)
+
+    @property
+    def debt(self) -> FreezeRecord | None:
+        """Since when it is below zero, and by which operation; None while it is not."""
+        return next((freeze for freeze in self.freezes if freeze.cause is FreezeCause.DEBT), None)
 
 
 class FreezeChange(Document):

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from domain import customers, gateway, identity, inbox
 from domain.gateway import Refused
-from domain.inbox import WebhookEvent
-from domain.kernel.alerts import alert
+from domain.inbox import Handled, WebhookEvent
 from domain.kernel.database import Tx
 from domain.methods import copies, reads
 from domain.runtime import Runtime
@@ -46,7 +44,7 @@ async def gather(runtime: Runtime, payload: Mapping[str, Any]) -> MethodFact:
     return MethodFact(method_id, method, customer, claims_person, observed_at)
 
 
-async def apply(tx: Tx, _runtime: Runtime, event: WebhookEvent, fact: MethodFact) -> str:
+async def apply(tx: Tx, _runtime: Runtime, event: WebhookEvent, fact: MethodFact) -> Handled:
     """Write the fact to its copy. Answers what became of the event."""
     owner = await reads.owner_of(tx, fact.method_id)
     if owner is None and fact.customer is not None:
@@ -56,15 +54,11 @@ async def apply(tx: Tx, _runtime: Runtime, event: WebhookEvent, fact: MethodFact
             await copies.mark_removed(tx, fact.method_id)
         else:
             await copies.record(tx, owner, [fact.method], observed_at=fact.observed_at)
-        return owner
+        return Handled(owner)
     if not fact.claims_person:
         # No money is at stake: another system may keep its own customers at this account.
-        return "not ours"
-    await inbox.record_unmatched(tx, event)
-    tx.after_commit.append(
-        partial(alert, "UNMATCHED_EVENT", event_id=event.id, event_type=event.type, object=fact.method_id)
-    )
-    return "UNMATCHED"
+        return Handled("not ours")
+    return await inbox.record_unmatched(tx, event)
 
 
 async def _claims_person(runtime: Runtime, customer_id: str) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from domain import gateway, inbox
-from domain.inbox import WebhookEvent
+from domain.inbox import Handled, WebhookEvent
 from domain.kernel.database import Tx
 from domain.kernel.operations import Actor
 from domain.onboarding import facts, reads
@@ -45,7 +45,7 @@ async def gather_deauthorization(runtime: Runtime, payload: Mapping[str, Any]) -
     return AccountFact(payload.get("account"), None, runtime.now(), deauthorized=True)
 
 
-async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: AccountFact) -> str:
+async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: AccountFact) -> Handled:
     """Write the fact to its account. Answers whose it is: what that person waits for may have come."""
     account = await _find(tx, fact)
     if account is None:
@@ -61,7 +61,7 @@ async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: AccountFact
             actor=Actor.WEBHOOK,
             recheck=runtime.policy.recheck,
         )
-    return account.owner
+    return Handled(account.owner)
 
 
 async def _find(tx: Tx, fact: AccountFact) -> ConnectAccount | None:
@@ -70,10 +70,10 @@ async def _find(tx: Tx, fact: AccountFact) -> ConnectAccount | None:
     return None if fact.stripe_id is None else await reads.find_by_stripe_id(fact.stripe_id, tx)
 
 
-async def _not_found(tx: Tx, event: WebhookEvent, fact: AccountFact) -> str:
+async def _not_found(tx: Tx, event: WebhookEvent, fact: AccountFact) -> Handled:
     if fact.told is None or "connect_account_id" not in fact.told.metadata:
         # Another system may keep its own accounts on this platform.
-        return "not ours"
+        return Handled("not ours")
     # It says that it is ours, and we either do not know it or have another in its place.
     return await inbox.record_unmatched(tx, event)
 

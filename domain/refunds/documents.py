@@ -10,6 +10,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from domain.kernel.due import DUE_INDEX
 from domain.kernel.machine import Machine
 from domain.kernel.operations import IDEMPOTENCY_INDEX
+from domain.kernel.search import money_indexes
 from domain.sending import Sending
 
 
@@ -104,6 +105,7 @@ class Refund(Sending[RefundStatus]):
             IDEMPOTENCY_INDEX,
             IndexModel([("owner", ASCENDING), ("_id", DESCENDING)], name="owner"),
             IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
+            *money_indexes(),
             IndexModel([("deposit", ASCENDING), ("_id", DESCENDING)], name="deposit"),
             IndexModel(
                 [("sent.id", ASCENDING)],

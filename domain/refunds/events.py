@@ -7,7 +7,7 @@ from typing import Any
 
 from domain import deposits, gateway, inbox
 from domain.gateway import Refused
-from domain.inbox import WebhookEvent
+from domain.inbox import Handled, WebhookEvent
 from domain.kernel.database import Tx
 from domain.kernel.operations import Actor
 from domain.refunds import facts, reads
@@ -37,16 +37,16 @@ async def read(runtime: Runtime, stripe_id: str) -> RefundFact:
     return RefundFact(refund, observed_at)
 
 
-async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: RefundFact) -> str:
-    """Answers what became of the event."""
+async def apply(tx: Tx, runtime: Runtime, event: WebhookEvent, fact: RefundFact) -> Handled:
     told = fact.refund
     if is_of_review(told):
         return await deposits.events.apply_refund(tx, runtime, event, told)
     refund = await facts.find_or_adopt(tx, told, actor=Actor.WEBHOOK)
     if refund is None:
-        return await inbox.record_unmatched(tx, event) if told.moved else "nothing moved"
+        return await inbox.record_unmatched(tx, event) if told.moved else Handled("nothing moved")
     recorded = await facts.record(tx, refund, told, observed_at=fact.observed_at, actor=Actor.WEBHOOK)
-    return f"{refund.id} {refund.status} -> {recorded.status}"
+    outcome = f"{refund.id} {refund.status} -> {recorded.status}"
+    return Handled(outcome, (refund.id, refund.deposit))
 
 
 def is_of_review(told: gateway.Refund) -> bool:

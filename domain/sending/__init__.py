@@ -1,6 +1,7 @@
 """Money sent out through Stripe, once, whatever breaks: what withdrawals and refunds have in common."""
 
 from domain.sending.documents import Hindrance, Sending, Stage
+from domain.sending.reads import IN_DOUBT, in_doubt
 from domain.sending.service import (
     CLEARED,
     CLOCK_SLACK,
@@ -17,6 +18,7 @@ from domain.sending.verdicts import LOOKUPS, NotListed, Terms, Verdict, judge, l
 __all__ = [
     "CLEARED",
     "CLOCK_SLACK",
+    "IN_DOUBT",
     "LOOKUPS",
     "Errand",
     "Hindrance",
@@ -28,6 +30,7 @@ __all__ = [
     "attempt_for",
     "claim",
     "hinder",
+    "in_doubt",
     "is_startable",
     "judge",
     "looks_up_only",

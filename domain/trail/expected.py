@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from domain import adjustments, deposits, escrow, onboarding, refunds, withdrawals
+from domain import adjustments, deposits, disputes, escrow, onboarding, refunds, withdrawals
 from domain.adjustments import Adjustment
 from domain.deposits import Deposit
+from domain.disputes import Dispute
 from domain.escrow import Escrow
 from domain.kernel.money import Money
 from domain.kernel.operations import Blocker
@@ -36,9 +37,10 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Present:
-    """Things as they are now: accounts by owner."""
+    """Things as they are now: accounts by owner. `everything`: for administrators."""
 
     now: datetime
+    everything: bool
     wallets: Mapping[str, Wallet]
     accounts: Mapping[str, ConnectAccount]
 
@@ -51,16 +53,23 @@ class Present:
                 wallet = self.wallets.get(document.wallet)
                 frozen = document.is_running and wallet is not None and wallet.frozen
                 return escrow.waiting_for(document, frozen=frozen, now=self.now)
-            case Withdrawal():
-                account, wallet = self.accounts.get(document.owner), self.wallets.get(document.wallet)
-                return withdrawals.waiting_for(document, account=account, wallet=wallet)
-            case Refund():
-                return refunds.waiting_for(document, wallet=self.wallets.get(document.wallet))
-            case Adjustment():
-                wallet = self.wallets.get(document.wallet)
-                return None if wallet is None else adjustments.waiting_for(document, wallet, at=self.now)
+            case Dispute():
+                return disputes.waiting_for(document, tells_when=self.everything)
+            case Withdrawal() | Refund() | Adjustment():
+                return self._held_up(document, self.wallets.get(document.wallet))
             case _:
                 return None
+
+    def _held_up(self, document: Withdrawal | Refund | Adjustment, wallet: Wallet | None) -> Blocker | None:
+        """By its wallet, among others."""
+        match document:
+            case Withdrawal():
+                account = self.accounts.get(document.owner)
+                return withdrawals.waiting_for(document, account=account, wallet=wallet)
+            case Refund():
+                return refunds.waiting_for(document, wallet=wallet)
+            case Adjustment():
+                return None if wallet is None else adjustments.waiting_for(document, wallet, at=self.now)
 
 
 async def accounts_for(documents: Mapping[str, AnyOperation]) -> dict[str, ConnectAccount]:

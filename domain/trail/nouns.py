@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain import adjustments, deposits, escrow, refunds, treasury, withdrawals
+from domain import adjustments, deposits, disputes, escrow, refunds, treasury, withdrawals
 from domain.deposits import Deposit
+from domain.disputes import Dispute
 from domain.kernel.operations import Operation
 from domain.ledger import EntryRecord, Kind
 from domain.refunds import Refund
@@ -50,9 +51,15 @@ def stripe_ids(operation: AnyOperation | None, entry: EntryRecord | None) -> lis
 
 
 async def about(documents: Iterable[AnyOperation]) -> dict[str, AnyOperation]:
-    """The refunds of the deposits among `documents`, also those that came to nothing."""
+    """The refunds and disputes of the deposits among `documents`, also those that came to nothing."""
     deposit_ids = [document.id for document in documents if isinstance(document, Deposit)]
-    return {refund.id: refund for refund in await refunds.of_deposits(deposit_ids)} if deposit_ids else {}
+    if not deposit_ids:
+        return {}
+    refunded, disputed = await asyncio.gather(
+        refunds.of_deposits(deposit_ids), disputes.of_deposits(deposit_ids)
+    )
+    found: list[AnyOperation] = [*refunded, *disputed]
+    return {operation.id: operation for operation in found}
 
 
 async def subjects_of(identifier: str) -> list[Subject]:
@@ -81,6 +88,10 @@ async def _by_intent(stripe_id: str) -> list[str]:
 
 async def _by_session(stripe_id: str) -> list[str]:
     return _ids(await deposits.find_by_session(stripe_id))
+
+
+async def _by_dispute(stripe_id: str) -> list[str]:
+    return _ids(await disputes.find_by_stripe_id(stripe_id))
 
 
 async def _by_refund(stripe_id: str) -> list[str]:
@@ -126,11 +137,19 @@ def _of_refund(refund: Refund, entry: EntryRecord | None) -> Iterable[str | None
         yield refund.sent.id
 
 
+def _of_dispute(dispute: Dispute, entry: EntryRecord | None) -> Iterable[str | None]:
+    """With the balance transaction that moved the money, by which the ref is named."""
+    yield dispute.stripe_id
+    named = "" if entry is None else entry.ref.rpartition(":")[2]
+    yield None if dispute.movement(named) is None else named
+
+
 _NOUNS: Final[Mapping[str, Noun]] = {
     "dep": Noun(deposits.find_many, _of_deposit),
     "esc": Noun(escrow.find_many),
     "wdr": Noun(withdrawals.find_many, _of_withdrawal),
     "rfd": Noun(refunds.find_many, _of_refund),
+    "dsp": Noun(disputes.find_many, _of_dispute),
     "adj": Noun(adjustments.find_many),
 }
 
@@ -139,6 +158,8 @@ _AT_STRIPE: Final[Mapping[str, Callable[[str], Awaitable[list[str]]]]] = {
     "pi": _by_intent,
     "cs": _by_session,
     "re": _by_refund,
+    "dp": _by_dispute,
+    "du": _by_dispute,
     "tr": withdrawals.ids_of,
     "po": withdrawals.ids_of,
 }

@@ -67,8 +67,9 @@ async def trail_of(runtime: Runtime, subjects: Sequence[Subject], *, person: str
         expected.accounts_for(documents),
         books.read_wallets(_wallet_ids(books, shares) | expected.wallets_for(documents)),
     )
-    told = Told(books, documents, movements)
-    awaited = [*expected.of_operations(documents, Present(runtime.now(), books.wallets, accounts))]
+    present = Present(runtime.now(), person is None, books.wallets, accounts)
+    told = Told(books, documents, movements, everything=person is None)
+    awaited = [*expected.of_operations(documents, present)]
     awaited += [one for wallet in sorted(traced.entered) for one in expected.of_wallet(books.wallets[wallet])]
     steps = told.steps(shares)
     if person is None:

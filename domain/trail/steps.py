@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from domain.deposits import Deposit
+from domain.disputes import Dispute
 from domain.kernel.money import Money
 from domain.ledger import Account, EntryRecord, Kind, Platform
 from domain.trail.books import Books
@@ -37,6 +38,7 @@ class StepKind(StrEnum):
     REFUND_REQUESTED = "REFUND_REQUESTED"
     REFUND_SENT = "REFUND_SENT"
     REFUND_RETURNED = "REFUND_RETURNED"
+    DISPUTE_OPENED = "DISPUTE_OPENED"
     DISPUTE_WITHDRAWN = "DISPUTE_WITHDRAWN"
     DISPUTE_REINSTATED = "DISPUTE_REINSTATED"
     DISPUTE_WRITTEN_OFF = "DISPUTE_WRITTEN_OFF"
@@ -72,11 +74,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Told:
-    """What steps are told of: the books as read, the operations, and Stripe's movements by entry's ref."""
+    """What steps are told of: the books as read, the operations, and Stripe's movements by entry's ref.
+
+    `everything`: also what only administrators hear of.
+    """
 
     books: Books
     documents: Mapping[str, AnyOperation]
     movements: Mapping[str, Movement]
+    everything: bool
 
     def steps(self, shares: Mapping[Parcel, int]) -> list[Step]:
         """In the order of their time. `shares`: the traced units of every posting that is to be shown."""
@@ -108,6 +114,8 @@ class Told:
             yield from self._before_credit(document, mine)
         elif isinstance(document, Withdrawal):
             yield from self._payouts(document, mine)
+        elif isinstance(document, Dispute):
+            yield self._opening(document)
 
     def _before_credit(self, deposit: Deposit, mine: Iterable[tuple[Parcel, int]]) -> Iterator[Step]:
         """It was asked for, and cards were charged: the entries show only what came of that."""
@@ -164,6 +172,19 @@ class Told:
                 stripe_ids=(payout.id,),
             )
 
+    def _opening(self, dispute: Dispute) -> Step:
+        """The bank asked, or announced what it would take: no money moves by that."""
+        return Step(
+            kind=StepKind.DISPUTE_OPENED,
+            at=dispute.created_at,
+            amount=Money(dispute.amount, dispute.currency),
+            share=Money(0, dispute.currency),
+            state=dispute.history[0].status,
+            party=dispute.owner,
+            operation=dispute.id,
+            stripe_ids=(dispute.stripe_id,) if self.everything else (),
+        )
+
     def _is_of(self, parcel: Parcel, operation: str) -> bool:
         return self.books.entries[parcel.ref].operation == operation
 
@@ -184,7 +205,10 @@ class Told:
 
     def _stripe_ids(self, entry: EntryRecord) -> tuple[str, ...]:
         """The operation's own for the step, and what was read of Stripe's balance about it."""
-        told = stripe_ids(self.documents.get(entry.operation), entry)
+        document = self.documents.get(entry.operation)
+        # A bank's case is between it and the platform.
+        hidden = isinstance(document, Dispute) and not self.everything
+        told = [] if hidden else stripe_ids(document, entry)
         movement = self.movements.get(entry.ref)
         if movement is not None:
             told = [*told, *filter(None, (movement.source, movement.id))]

@@ -5,7 +5,7 @@ from domain.treasury.chore import read_balance_transactions
 from domain.treasury.documents import Movement, Outcome
 from domain.treasury.explaining import Explanation, Matched, Own, Unexplained
 from domain.treasury.proof import prove_balance
-from domain.treasury.reads import find_by_stripe_id, movements_of
+from domain.treasury.reads import find_by_stripe_id, find_movements, movements_of
 
 DOCUMENTS = (Movement,)
 
@@ -19,6 +19,7 @@ __all__ = [
     "Unexplained",
     "audit",
     "find_by_stripe_id",
+    "find_movements",
     "movements_of",
     "prove_balance",
     "read_balance_transactions",

@@ -118,7 +118,9 @@ def _mark(tx: Tx, transaction: BalanceTransaction, explanation: Explanation) -> 
 
 async def _report(tx: Tx, movement: Movement, kind: FindingKind) -> None:
     """A person must look: a finding, and an alert once all is committed."""
-    await inbox.record_finding(tx, kind, about=movement.id, object_id=movement.source)
+    # Else it is booked under an id of Stripe's.
+    operation = movement.operation if movement.outcome is Outcome.MATCHED else None
+    await inbox.record_finding(tx, kind, about=movement.id, object_id=movement.source, operation=operation)
     facts = {
         "balance_transaction": movement.id,
         "category": movement.category,

@@ -17,3 +17,8 @@ async def movements_of(entries: Sequence[str]) -> dict[str, Movement]:
     """By the ref of the entry that each was matched with; one that was not read yet is left out."""
     rows = Movement.get_pymongo_collection().find({"entry": {"$in": list(entries), "$gt": ""}})
     return {row["entry"]: parse(Movement, row) async for row in rows}
+
+
+async def find_movements(movement_ids: Sequence[str]) -> dict[str, Movement]:
+    rows = Movement.get_pymongo_collection().find({"_id": {"$in": list(movement_ids)}})
+    return {row["_id"]: parse(Movement, row) async for row in rows}

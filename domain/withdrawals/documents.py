@@ -10,6 +10,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from domain.kernel.due import DUE_INDEX
 from domain.kernel.machine import Machine
 from domain.kernel.operations import IDEMPOTENCY_INDEX
+from domain.kernel.search import money_indexes
 from domain.sending import Sending
 
 
@@ -149,6 +150,7 @@ class Withdrawal(Sending[WithdrawalStatus]):
                 [("owner", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)], name="owner_status"
             ),
             IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
+            *money_indexes(),
             IndexModel(
                 [("transfers.id", ASCENDING)],
                 unique=True,

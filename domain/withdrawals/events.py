@@ -5,7 +5,7 @@ from typing import Any
 
 from domain import inbox, onboarding
 from domain.gateway import Transfer
-from domain.inbox import WebhookEvent
+from domain.inbox import Handled, WebhookEvent
 from domain.kernel.database import Tx
 from domain.kernel.operations import Actor
 from domain.onboarding import ConnectAccountStatus
@@ -19,12 +19,12 @@ async def gather_transfer(runtime: Runtime, payload: Mapping[str, Any]) -> Trans
     return await runtime.gateway.transfer(payload["data"]["object"]["id"])
 
 
-async def apply_transfer(tx: Tx, _runtime: Runtime, event: WebhookEvent, transfer: Transfer) -> str:
+async def apply_transfer(tx: Tx, _runtime: Runtime, event: WebhookEvent, transfer: Transfer) -> Handled:
     withdrawal = await reads.of_transfer(tx, transfer.id, transfer.metadata.get("withdrawal_id"))
     if withdrawal is None:
         return await inbox.record_unmatched(tx, event)
     await facts.record_transfer(tx, withdrawal, transfer, actor=Actor.WEBHOOK)
-    return withdrawal.id
+    return Handled(withdrawal.id, (withdrawal.id,))
 
 
 async def gather_payout(runtime: Runtime, payload: Mapping[str, Any]) -> ToldPayout | None:
@@ -35,9 +35,9 @@ async def gather_payout(runtime: Runtime, payload: Mapping[str, Any]) -> ToldPay
     return await bank.read(runtime, payload["account"], payload["data"]["object"]["id"])
 
 
-async def apply_payout(tx: Tx, _runtime: Runtime, _event: WebhookEvent, told: ToldPayout | None) -> str:
+async def apply_payout(tx: Tx, _runtime: Runtime, _event: WebhookEvent, told: ToldPayout | None) -> Handled:
     if told is None:
-        return "its account lets us in no more"
+        return Handled("its account lets us in no more")
     covered = await bank.record(tx, told=told, actor=Actor.WEBHOOK)
     # Of a payout whose sources Stripe does not list yet, nothing is known; the event that says so comes.
-    return " ".join(covered) or "covers no withdrawal that is known"
+    return Handled(" ".join(covered) or "covers no withdrawal that is known", tuple(covered))

@@ -58,7 +58,11 @@ async def _read(runtime: Runtime, withdrawal: Withdrawal) -> None:
         if not current.alerted and _is_unlinked(current, tx.now):
             changes["alerted"] = True
             await inbox.record_finding(
-                tx, FindingKind.PAYOUT_NOT_LINKED, about=current.id, object_id=current.transfers[0].id
+                tx,
+                FindingKind.PAYOUT_NOT_LINKED,
+                about=current.id,
+                object_id=current.transfers[0].id,
+                operation=current.id,
             )
             tx.after_commit.append(partial(alert, FindingKind.PAYOUT_NOT_LINKED, withdrawal=current.id))
         await move(tx, current, current.status, actor=Actor.WORKER, changes=changes)

@@ -12,6 +12,7 @@ from strawberry.types import ExecutionContext
 from schema.connect import ConnectAccount
 from schema.escrow import EscrowMove
 from schema.identity import User
+from schema.inbox import WebhookEvent
 from schema.methods import PaymentMethod
 from schema.nodes import find_node
 from schema.operations import SHAPES, shown
@@ -21,7 +22,9 @@ from schema.roots.connect import ConnectMutations, ConnectQueries, ConnectSubscr
 from schema.roots.deposits import DepositMutations, DepositQueries, DepositSubscriptions
 from schema.roots.disputes import DisputeMutations, DisputeQueries
 from schema.roots.escrow import EscrowMutations, EscrowQueries, EscrowSubscriptions
+from schema.roots.inbox import InboxQueries
 from schema.roots.methods import MethodMutations, MethodQueries
+from schema.roots.metrics import MetricsQueries
 from schema.roots.people import PeopleMutations, PeopleQueries
 from schema.roots.refunds import RefundMutations, RefundQueries
 from schema.roots.trail import TrailQueries
@@ -44,6 +47,8 @@ class Query(
     MethodQueries,
     AdjustmentQueries,
     AuditLogQueries,
+    InboxQueries,
+    MetricsQueries,
     TrailQueries,
 ):
     @strawberry.field(description="Anything by its id; null when it is not there or not yours.")
@@ -96,7 +101,16 @@ class Schema(strawberry.Schema):
 
 
 # What only `node`, or an interface, leads to.
-_NODES: Final = (*SHAPES.values(), EscrowMove, PaymentMethod, ConnectAccount, User, Wallet, Transaction)
+_NODES: Final = (
+    *SHAPES.values(),
+    EscrowMove,
+    PaymentMethod,
+    ConnectAccount,
+    User,
+    Wallet,
+    Transaction,
+    WebhookEvent,
+)
 
 
 def make_schema(

@@ -6,9 +6,11 @@ import strawberry
 
 import resolvers.books
 import resolvers.wallets
+from domain import ledger
+from domain.kernel.pages import PageRequest
 from schema.books import LedgerReport
-from schema.shared import USD, CurrencyCode, Info, answered
-from schema.wallets import Wallet, WalletDecisionInput, WalletPayload
+from schema.shared import USD, Connection, CurrencyCode, Info, answered
+from schema.wallets import Debt, Wallet, WalletDecisionInput, WalletPayload
 
 
 @strawberry.type
@@ -30,6 +32,23 @@ class WalletQueries:
     ) -> Wallet | None:
         wallet = await resolvers.wallets.of_person(info.context, user_id, currency)
         return None if wallet is None else Wallet.of(wallet)
+
+    @strawberry.field(
+        description="ADMIN. Wallets below zero in one currency, most owed first. A debt that changes while "
+        "pages are turned may be met twice or not at all; every other is met once."
+    )
+    async def debts(
+        self,
+        info: Info,
+        currency: CurrencyCode = USD,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Debt]:
+        request = PageRequest.of(first, after, last, before)
+        page = await resolvers.wallets.debts(info.context, currency, request)
+        return Connection[Debt].of(page, Debt.of, key=ledger.debt_place)
 
     @strawberry.field(description="ADMIN. Proves the books now: one pass over everything that is stored.")
     async def ledger_report(self, info: Info) -> LedgerReport:

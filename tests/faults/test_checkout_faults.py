@@ -145,6 +145,50 @@ async def test_its_events_may_outrun_the_answer(house: House, ada: Person) -> No
     await paid_once(house, ada, payload["deposit"])
 
 
+@pytest.mark.parametrize("outcome", ["succeeded", "failed"])
+async def test_its_intent_alone_may_be_known(house: House, ada: Person, outcome: str) -> None:
+    """The answer was lost, and of what was paid there one event came: it ends all the same."""
+    await house.stripe.fault("POST", SESSIONS, "reset_after_commit")
+    made = (await asks(ada))["deposit"]
+    session = await the_session(house)
+    await house.stripe.webhooks(drop=1)
+    await house.stripe.pay_checkout(session["id"], "paid_later")
+    events = await house.stripe.objects("event")
+    [processing] = [one for one in events if one["type"] == "payment_intent.processing"]
+    await house.deliver(processing)
+    await house.reaches(ada, made, "PROCESSING")
+
+    payload = await asks(ada)
+    assert (payload["deposit"]["status"], payload["userErrors"]) == ("PROCESSING", [])
+
+    await house.stripe.pay_checkout(session["id"], f"paid_later_{outcome}")
+    await swept(house, ada, rounds=3, minutes=3)
+    assert (await ada.deposit(made["id"]))["status"] == {"succeeded": "SUCCEEDED", "failed": "CANCELED"}[
+        outcome
+    ]
+    assert await ada.available() == (25_00 if outcome == "succeeded" else 0)
+
+
+async def test_another_page_in_its_name_ends_nothing(house: House, ada: Person) -> None:
+    """Somebody made it at Stripe's dashboard, and closed it."""
+    deposit = await checks_out(ada)
+    other = {
+        "mode": "payment",
+        "success_url": ADDRESSES["successUrl"],
+        "line_items[0][quantity]": "1",
+        "line_items[0][price_data][currency]": "usd",
+        "line_items[0][price_data][unit_amount]": "100",
+        "line_items[0][price_data][product_data][name]": "Something",
+        "metadata[deposit_id]": deposit["id"],
+    }
+    made = await house.stripe.request("POST", SESSIONS, other)
+    await house.stripe.request("POST", f"{SESSIONS}/{made['id']}/expire")
+    await house.caught_up()
+    assert await ada.deposit(deposit["id"]) == deposit
+    await on_page(house, deposit)
+    assert (await house.settled(ada, deposit))["status"] == "SUCCEEDED"
+
+
 async def test_a_key_too_old_is_followed_by_the_next_after_two_empty_lookups(
     idle_house: House, ada: Person
 ) -> None:

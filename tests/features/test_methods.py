@@ -491,7 +491,7 @@ async def applied(tx: Tx, house: House, event: Mapping[str, Any], fact: Any) -> 
         received_at=house.clock(),
         next_attempt_at=None,
     )
-    return await methods.events.apply(tx, house.runtime, stored, fact)
+    return (await methods.events.apply(tx, house.runtime, stored, fact)).outcome
 
 
 async def test_an_older_answer_is_not_written_over_a_newer(house: House, ada: Person) -> None:

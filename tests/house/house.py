@@ -490,7 +490,14 @@ class House:
         await self.until(self._answered_everybody)
         await self.empty_redis()
         # First what handlers and the sweep start from: one that is still at it finds nothing to do any more.
-        for name in ("webhook_events", "deposits", "escrows", "connect_accounts", "withdrawals"):
+        for name in (
+            "webhook_events",
+            "deposits",
+            "escrows",
+            "connect_accounts",
+            "withdrawals",
+            "disputes",
+        ):
             await self.collection(name).delete_many({})
         names = await self.runtime.database.mongo.list_collection_names()
         # But for the rows that put off the chores: while they were gone, the worker would begin.
