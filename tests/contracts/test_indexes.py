@@ -10,7 +10,18 @@ from typing import Any
 import pytest
 from beanie import Document
 
-from domain import customers, deposits, escrow, identity, inbox, ledger, methods, onboarding, withdrawals
+from domain import (
+    customers,
+    deposits,
+    disputes,
+    escrow,
+    identity,
+    inbox,
+    ledger,
+    methods,
+    onboarding,
+    withdrawals,
+)
 from domain.customers import Customer
 from domain.deposits import CreateDeposit, Deposit, DepositStatus
 from domain.deposits.documents import Checkout
@@ -45,6 +56,7 @@ from domain.withdrawals import Withdrawal, WithdrawalStatus, reads, waking
 from domain.withdrawals.documents import BankPayout, SentTransfer
 from server.runtime import DOCUMENTS
 from tests.house import House
+from tests.house.disputes import conclude, disputed
 from tests.house.refunds import paid, reaches, refunds_of
 from tests.house.treasury import cards_settle
 
@@ -804,6 +816,29 @@ async def test_no_query_of_a_refunds_whole_life_scans_a_collection(house: House)
         queries = {
             collection: await profiler.queries(collection)
             for collection in ("refunds", "deposits", "wallets", "entries")
+        }
+    for collection, asked in queries.items():
+        assert asked, collection
+        assert [query.row["command"] for query in asked if "COLLSCAN" in query.plan] == []
+
+
+async def test_no_query_of_a_disputes_whole_life_scans_a_collection(house: House) -> None:
+    async with profile(house) as profiler:
+        ada, edith = await house.customer(), await house.admin()
+        row = await disputed(house, ada, 50_00)
+        await conclude(house, row, "lost")
+        await disputes.of_deposit(row["deposit"])
+        await ada.data("{ me { disputes(status: LOST) { edges { node { id deposit { id } } } } } }")
+        page = "{ disputes(status: LOST, filter: {personId: %s}) { edges { node { id } } } }"
+        await edith.data(page.replace("%s", f'"{ada.id}"'))
+        await edith.data("{ disputes(status: LOST) { edges { node { id } } } }")
+        await cards_settle(house)
+        await house.chore("treasury")
+        await house.chore("disputes")
+        await house.sweep()
+        queries = {
+            collection: await profiler.queries(collection)
+            for collection in ("disputes", "deposits", "withdrawals", "entries")
         }
     for collection, asked in queries.items():
         assert asked, collection

@@ -27,7 +27,7 @@ from tests.house.disputes import (
     try_write_off,
     write_off,
 )
-from tests.house.refunds import paid, refund_deposit
+from tests.house.refunds import paid, reaches, refund_deposit
 from tests.house.treasury import OPENING_FLOAT, alerts, cards_settle, outcomes, platform
 
 PAID = 50_00
@@ -310,6 +310,31 @@ async def test_nothing_is_refunded_while_it_is_open_nor_what_was_taken(
     assert await refundable(house, row) == 20_00
 
 
+async def test_a_refund_that_the_bank_overtakes_comes_back_before_the_bank_takes_all(
+    house: House, ada: Person, edith: Person
+) -> None:
+    deposit = await paid(house, ada, PAID, card="pm_card_pendingRefund")
+    refund = (await refund_deposit(edith, deposit, 20_00))["refund"]
+    await reaches(house, edith, refund, "PROCESSING")
+    await house.caught_up()
+    await told(house, await complain(house, deposit))
+    await reaches(house, edith, refund, "FAILED")
+    assert (await ada.available(), await causes(ada)) == (0, ["DISPUTE"])
+    await cards_settle(house)
+    await house.chore("treasury")
+    assert await house.ledger_is_sound(asking_stripe=True)
+
+
+async def test_of_what_was_refunded_wholly_nothing_is_taken(house: House, ada: Person, edith: Person) -> None:
+    deposit = await paid(house, ada, PAID)
+    await reaches(house, edith, (await refund_deposit(edith, deposit))["refund"], "SUCCEEDED")
+    row = await told(house, await complain(house, deposit))
+    assert (row["status"], row["movements"], await ada.available()) == ("NEEDS_RESPONSE", [], 0)
+    row = await conclude(house, row, "lost")
+    assert (await ada.available(), await causes(ada)) == (0, [])
+    assert await house.ledger_is_sound()
+
+
 # ------------------------------------------------------------------ what nobody awaited
 
 
@@ -380,15 +405,45 @@ async def test_a_movement_in_another_currency_is_left_to_the_treasury(house: Hou
     assert await house.ledger_is_sound(asking_stripe=True)
 
 
-async def test_a_word_of_stripes_that_is_new_is_left_to_a_person(house: House, ada: Person) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "word", "status", "frozen"),
+    [
+        (None, "arbitrated", "NEEDS_RESPONSE", True),
+        ("won", "under_review", "WON", False),
+        ("lost", "warning_closed", "LOST", False),
+        ("lost", "won", "WON", False),
+        ("won", "lost", "LOST", False),
+    ],
+)
+async def test_a_bank_changes_its_mind_but_nothing_runs_backwards(
+    house: House, ada: Person, outcome: str | None, word: str, status: str, *, frozen: bool
+) -> None:
+    """What Stripe has no word for here, or leads back, is left to a person."""
     row = await disputed(house, ada, PAID)
-    told_now = await facts.read(house.runtime, row["stripe_id"], actor=Actor.WORKER)
-    strange = replace(told_now, dispute=replace(told_now.dispute, status="arbitrated"))
+    if outcome is not None:
+        row = await conclude(house, row, outcome)
+    taken = row["status"] != status
     before = alerts("DISPUTE_STATUS_NOT_TAKEN")
-    await upkeep.record(house.runtime, strange)
-    assert alerts("DISPUTE_STATUS_NOT_TAKEN") == before + 1
-    assert (await stored(house, row["stripe_id"]))["status"] == "NEEDS_RESPONSE"
+    await says(house, row, word)
+    assert alerts("DISPUTE_STATUS_NOT_TAKEN") == before + (not taken)
+    assert (await stored(house, row["stripe_id"]))["status"] == status
+    assert (await causes(ada) == ["DISPUTE"]) is frozen
+    assert await house.ledger_is_sound()
+
+
+async def test_a_closed_inquiry_that_becomes_a_dispute_freezes_again(house: House, ada: Person) -> None:
+    row = await conclude(house, await disputed(house, ada, PAID, inquiry=True), "warning_closed")
+    assert await causes(ada) == []
+    await says(house, row, "needs_response")
+    row = await stored(house, row["stripe_id"])
+    assert (row["status"], row["next_attempt_at"] is None) == ("NEEDS_RESPONSE", False)
     assert await causes(ada) == ["DISPUTE"]
+
+
+async def says(house: House, row: dict[str, Any], word: str) -> None:
+    """Stripe, now, of a dispute that is otherwise as it is."""
+    told_now = await facts.read(house.runtime, row["stripe_id"], actor=Actor.WORKER)
+    await upkeep.record(house.runtime, replace(told_now, dispute=replace(told_now.dispute, status=word)))
 
 
 # ------------------------------------------------------------------ events are lost
