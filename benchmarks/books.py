@@ -1,4 +1,4 @@
-"""`python -m benchmarks.books [entries]`: how long checkpoints and the proof of large books take."""
+"""`python -m benchmarks.books [entries]`: how long a checkpoint, the proof and the metrics of much take."""
 
 import os
 import resource
@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import rig
-from domain import ledger, reconciliation
+from domain import ledger, metrics, reconciliation
 from domain.deposits import Deposit, DepositStatus
 from domain.kernel.clock import utc_now
 from domain.kernel.database import Row
 from domain.kernel.ids import new_id
 from domain.kernel.operations import Actor, IdempotencyKey, StatusChange
 from domain.ledger import Account, Entry, Kind, Platform, Posting, WalletState
+from domain.metrics import SPAN_DAYS_MAX
 from domain.runtime import Runtime
 from server.runtime import open_runtime
 from server.settings import Settings
@@ -44,13 +45,17 @@ async def main(entries: int) -> None:
                 await ledger.make_checkpoint(runtime)
                 _say(name, started)
             started = time.perf_counter()
+            now = utc_now()
+            measured = await metrics.measure(runtime, "USD", now - timedelta(days=SPAN_DAYS_MAX), now)
+            _say(f"metrics, deposits of {measured.turnover.deposits}", started)
+            started = time.perf_counter()
             report = await reconciliation.verify_books(runtime)
             _say(f"proof of {report.entries} entries, {report.wallets} wallets: ok is {report.ok}", started)
     console.print(f"at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB in this process")
 
 
 def _say(name: str, started: float) -> None:
-    console.print(f"{name}: {time.perf_counter() - started:.1f} s")
+    console.print(f"{name}: {time.perf_counter() - started:.2f} s")
 
 
 async def _write(runtime: Runtime, count: int) -> None:

@@ -17,8 +17,8 @@ from schema.shared import (
     Node,
     Operation,
     Party,
-    StatusChange,
     UserError,
+    operation_fields,
 )
 
 strawberry.enum(
@@ -117,12 +117,7 @@ class Adjustment(Node, Operation):
     @classmethod
     def of(cls, document: adjustments.Adjustment) -> "Adjustment":
         return cls(
-            id=strawberry.ID(document.id),
-            document=document,
-            state=document.status.value,
-            created_at=document.created_at,
-            updated_at=document.updated_at,
-            history=[StatusChange.of(change) for change in document.history],
+            **operation_fields(document),
             wallet_id=strawberry.ID(document.wallet),
             owner=Party.of(document.owner),
             amount=Money.of(document.amount, document.currency),

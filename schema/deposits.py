@@ -28,8 +28,8 @@ from schema.shared import (
     Node,
     Operation,
     Party,
-    StatusChange,
     UserError,
+    operation_fields,
     user_error,
 )
 
@@ -114,12 +114,7 @@ class Deposit(Node, Operation):
     @classmethod
     def of(cls, document: deposits.Deposit) -> "Deposit":
         return cls(
-            id=strawberry.ID(document.id),
-            document=document,
-            state=document.status.value,
-            created_at=document.created_at,
-            updated_at=document.updated_at,
-            history=[StatusChange.of(change) for change in document.history],
+            **operation_fields(document),
             owner=Party.of(document.owner),
             amount=Money.of(document.amount, document.currency),
             received=Money.of(document.received, document.received_currency or document.currency),

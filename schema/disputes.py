@@ -7,7 +7,7 @@ from domain import disputes
 from domain.disputes import DisputeStatus, WriteOffDispute
 from domain.kernel.operations import Blocker
 from schema.deposits import Deposit
-from schema.shared import DateTime, Info, MinorUnits, Money, Node, Operation, StatusChange, UserError
+from schema.shared import DateTime, Info, MinorUnits, Money, Node, Operation, UserError, operation_fields
 
 strawberry.enum(
     DisputeStatus,
@@ -48,12 +48,7 @@ class Dispute(Node, Operation):
     @classmethod
     def of(cls, document: disputes.Dispute) -> "Dispute":
         return cls(
-            id=strawberry.ID(document.id),
-            document=document,
-            state=document.status.value,
-            created_at=document.created_at,
-            updated_at=document.updated_at,
-            history=[StatusChange.of(change) for change in document.history],
+            **operation_fields(document),
             amount=Money.of(document.amount, document.currency),
             withdrawn=Money.of(document.withdrawn, document.currency),
             reinstated=Money.of(document.reinstated, document.currency),

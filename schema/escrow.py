@@ -26,8 +26,8 @@ from schema.shared import (
     Node,
     Operation,
     Party,
-    StatusChange,
     UserError,
+    operation_fields,
 )
 
 strawberry.enum(
@@ -100,12 +100,7 @@ class Escrow(Node, Operation):
         """Only for its parties, and for admins."""
         terms, currency = document.terms, document.currency
         return cls(
-            id=strawberry.ID(document.id),
-            document=document,
-            state=document.status.value,
-            created_at=document.created_at,
-            updated_at=document.updated_at,
-            history=[StatusChange.of(change) for change in document.history],
+            **operation_fields(document),
             job_id=document.job_id,
             customer=Party.of(document.owner),
             contractor=Party.of(document.contractor),

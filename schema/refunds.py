@@ -25,8 +25,8 @@ from schema.shared import (
     Node,
     Operation,
     Party,
-    StatusChange,
     UserError,
+    operation_fields,
 )
 
 strawberry.enum(
@@ -68,12 +68,7 @@ class Refund(Node, Operation):
     @classmethod
     def of(cls, document: refunds.Refund) -> "Refund":
         return cls(
-            id=strawberry.ID(document.id),
-            document=document,
-            state=document.status.value,
-            created_at=document.created_at,
-            updated_at=document.updated_at,
-            history=[StatusChange.of(change) for change in document.history],
+            **operation_fields(document),
             owner=Party.of(document.owner),
             amount=Money.of(document.amount, document.currency),
             status=document.status,

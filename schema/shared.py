@@ -281,6 +281,18 @@ class Operation:
         raise NotImplementedError
 
 
+def operation_fields(document: operations.Operation[Any]) -> dict[str, Any]:
+    """What every noun's shape takes of its document."""
+    return {
+        "id": strawberry.ID(document.id),
+        "document": document,
+        "state": document.status.value,
+        "created_at": document.created_at,
+        "updated_at": document.updated_at,
+        "history": [StatusChange.of(change) for change in document.history],
+    }
+
+
 # ------------------------------------------------------------------ pages
 
 

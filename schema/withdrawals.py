@@ -24,8 +24,8 @@ from schema.shared import (
     Node,
     Operation,
     Party,
-    StatusChange,
     UserError,
+    operation_fields,
 )
 
 strawberry.enum(
@@ -63,12 +63,7 @@ class Withdrawal(Node, Operation):
     @classmethod
     def of(cls, document: withdrawals.Withdrawal) -> "Withdrawal":
         return cls(
-            id=strawberry.ID(document.id),
-            document=document,
-            state=document.status.value,
-            created_at=document.created_at,
-            updated_at=document.updated_at,
-            history=[StatusChange.of(change) for change in document.history],
+            **operation_fields(document),
             owner=Party.of(document.owner),
             amount=Money.of(document.amount, document.currency),
             reversed=Money.of(document.reversed, document.currency),

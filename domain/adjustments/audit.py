@@ -1,14 +1,13 @@
 """Invariant 6 for adjustments: what is posted has its entry, whatever else is posted is a violation."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from domain.adjustments import postings
 from domain.adjustments.documents import Adjustment, AdjustmentStatus
 from domain.kernel.database import Row, batched, parse
-from domain.ledger import EntryRecord, NewEntry, Report
+from domain.ledger import INVARIANT_6, EntryRecord, Report, content_expected, content_of
 
-_INVARIANT: Final = "6 operation agrees with its entries"
 _BOOKED: Final = {"$regex": "^adjustment:"}
 
 
@@ -34,16 +33,16 @@ async def _adjustments_have_entries(report: Report) -> None:
 def _check(report: Report, row: Row, entries: Mapping[str, Row]) -> None:
     try:
         adjustment = parse(Adjustment, row)
-        expected = _said(postings.posted(adjustment))
+        expected = content_expected(postings.posted(adjustment))
     except (ValueError, TypeError) as error:
-        report.expect(_INVARIANT, str(row["_id"]), "an adjustment", repr(error))
+        report.expect(INVARIANT_6, str(row["_id"]), "an adjustment", repr(error))
         return
     is_posted = adjustment.status is AdjustmentStatus.POSTED
     entry = entries.get(postings.posted_ref(adjustment.id))
-    stored = None if entry is None else _stored(entry)
-    report.expect(_INVARIANT, adjustment.id, expected if is_posted else None, stored)
+    stored = None if entry is None else content_of(entry)
+    report.expect(INVARIANT_6, adjustment.id, expected if is_posted else None, stored)
     if adjustment.decided_by in {adjustment.asked_by, adjustment.owner} and is_posted:
-        report.expect(_INVARIANT, adjustment.id, "confirmed by another", adjustment.decided_by)
+        report.expect(INVARIANT_6, adjustment.id, "confirmed by another", adjustment.decided_by)
 
 
 async def _entries_have_adjustments(report: Report) -> None:
@@ -56,14 +55,4 @@ async def _entries_have_adjustments(report: Report) -> None:
         for row in rows:
             own = postings.posted_ref(row["operation"])
             if row["ref"] != own or own not in refs:
-                report.expect(_INVARIANT, row["ref"], "the step of its adjustment", None)
-
-
-def _said(entry: NewEntry) -> tuple[Any, ...]:
-    steps = [(str(step.source), str(step.destination), step.amount) for step in entry.postings]
-    return entry.kind.value, entry.currency, steps
-
-
-def _stored(entry: Row) -> tuple[Any, ...]:
-    steps = [(step["source"], step["destination"], step["amount"]) for step in entry["postings"]]
-    return entry["kind"], entry["currency"], steps
+                report.expect(INVARIANT_6, row["ref"], "the step of its adjustment", None)

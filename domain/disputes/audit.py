@@ -10,9 +10,17 @@ from domain.deposits import Deposit
 from domain.disputes import postings
 from domain.disputes.documents import Dispute
 from domain.kernel.database import Row, batched, parse
-from domain.ledger import EntryRecord, FreezeCause, NewEntry, Report, Wallet
+from domain.ledger import (
+    INVARIANT_6,
+    EntryRecord,
+    FreezeCause,
+    NewEntry,
+    Report,
+    Wallet,
+    content_expected,
+    content_of,
+)
 
-_INVARIANT: Final = "6 operation agrees with its entries"
 _BOOKED: Final = {"$regex": "^dispute:"}
 _ACTOR: Final = ""
 
@@ -58,7 +66,7 @@ def _parsed(report: Report, rows: list[Row]) -> list[Dispute]:
         try:
             disputes.append(parse(Dispute, row))
         except ValueError as error:
-            report.expect(_INVARIANT, row["_id"], "a dispute", repr(error))
+            report.expect(INVARIANT_6, row["_id"], "a dispute", repr(error))
     return disputes
 
 
@@ -66,10 +74,10 @@ def _check_entries(
     report: Report, dispute: Dispute, entries: Mapping[str, Row], read_before: Collection[str]
 ) -> None:
     """Each movement has its entry, the write-off has one, and there is no other."""
-    expected = {entry.ref: _said(_row_of(entry)) for entry in _expected(dispute, read_before)}
-    stored = {ref: _said(entry) for ref, entry in entries.items() if ref.startswith("dispute:")}
+    expected = {entry.ref: content_expected(entry) for entry in _expected(dispute, read_before)}
+    stored = {ref: content_of(entry) for ref, entry in entries.items() if ref.startswith("dispute:")}
     for ref in sorted(expected.keys() | stored.keys()):
-        report.expect(_INVARIANT, ref, expected.get(ref), stored.get(ref))
+        report.expect(INVARIANT_6, ref, expected.get(ref), stored.get(ref))
 
 
 def _check_standing(
@@ -79,10 +87,10 @@ def _check_standing(
     taken = {"operation": dispute.id, "amount": dispute.outstanding, "blocks": dispute.is_open}
     expected = [taken] if dispute.outstanding or dispute.is_open else []
     mine = [reclaim for reclaim in reclaims or [] if reclaim["operation"] == dispute.id]
-    report.expect(_INVARIANT, f"{dispute.id} of {dispute.deposit}", expected, mine)
+    report.expect(INVARIANT_6, f"{dispute.id} of {dispute.deposit}", expected, mine)
     cause = (FreezeCause.DISPUTE.value, dispute.id)
     frozen = any((freeze["cause"], freeze["operation"]) == cause for freeze in freezes or [])
-    report.expect(_INVARIANT, f"{dispute.id} freezes {dispute.wallet}", dispute.is_open, frozen)
+    report.expect(INVARIANT_6, f"{dispute.id} freezes {dispute.wallet}", dispute.is_open, frozen)
 
 
 def _expected(dispute: Dispute, read_before: Collection[str]) -> list[NewEntry]:
@@ -105,17 +113,4 @@ async def _entries_have_disputes(report: Report) -> None:
         known = {row["_id"] async for row in rows}
         for entry in entries:
             if entry["operation"] not in known:
-                report.expect(_INVARIANT, entry["ref"], "a step of its dispute", None)
-
-
-def _row_of(expected: NewEntry) -> Row:
-    steps = [
-        {"source": str(step.source), "destination": str(step.destination), "amount": step.amount}
-        for step in expected.postings
-    ]
-    return {"kind": expected.kind.value, "currency": expected.currency, "postings": steps}
-
-
-def _said(entry: Row) -> tuple[Any, ...]:
-    steps = [(step["source"], step["destination"], step["amount"]) for step in entry["postings"]]
-    return entry["kind"], entry["currency"], steps
+                report.expect(INVARIANT_6, entry["ref"], "a step of its dispute", None)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from beanie import Document
 
-from domain import adjustments, deposits, escrow, refunds, withdrawals
+from domain import adjustments, deposits, disputes, escrow, refunds, withdrawals
 from domain.auditlog import AuditRecord
 from domain.identity import User
 from domain.kernel.clock import iso
@@ -79,6 +79,15 @@ OPERATIONS: Final[Mapping[str, Telling]] = {
         ),
         _SENDING,
     ),
+    "disputes": Telling(
+        disputes.Dispute,
+        (
+            *_OPERATION,
+            *("deposit", "wallet", "in_wallet", "amount", "currency", "reason", "stripe_id"),
+            *("payment_intent_id", "evidence_due_by", "movements", "left", "write_off", "observed_at"),
+        ),
+        _MACHINERY,
+    ),
     "adjustments": Telling(
         adjustments.Adjustment,
         (*_OPERATION, *("wallet", "amount", "currency", "kind", "reason", "asked_by", "decided_by")),
@@ -138,6 +147,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "dep": "deposits",
     "wdr": "withdrawals",
     "rfd": "refunds",
+    "dsp": "disputes",
     "adj": "adjustments",
 }
 

@@ -491,6 +491,26 @@ def check_refunds(report: Report, books: Books) -> None:
             report.wrong.append((name, f"its refund {operation} is missing"))
 
 
+def check_disputes(report: Report, books: Books) -> None:
+    """Each of Stripe's movements is booked as what it took of the wallet, or brought; so is a write-off."""
+    for name, dispute in books.sections["disputes"]:
+        with report.about(name):
+            own, purse = f"dispute:{dispute['id']}", f"wallet:{dispute['wallet']}:available"
+            steps = {f"{own}:{m['id']}": m["amount"] - m["recovered"] for m in dispute["movements"]}
+            if dispute["write_off"]:
+                steps[f"{own}:written_off"] = dispute["write_off"]["amount"]
+            booked = {e["ref"] for e in books.of(dispute["id"]) if e["ref"].startswith("dispute:")}
+            if dispute["in_wallet"]:
+                report.expect(name, "its entries", sorted(steps), sorted(booked))
+            for ref in sorted(booked):
+                change = moved(books.posted(ref), purse)
+                report.expect(name, ref, steps[ref] if dispute["in_wallet"] else 0, change)
+            for movement in dispute["movements"]:
+                if (ref := f"{own}:{movement['id']}") in booked:
+                    recovered = moved(books.posted(ref), "platform:losses")
+                    report.expect(name, f"what {ref} recovered", movement["recovered"], recovered)
+
+
 def check_adjustments(report: Report, books: Books) -> None:
     for name, adjustment in books.sections["adjustments"]:
         with report.about(name):
@@ -673,6 +693,7 @@ def check(files: dict[str, bytes], keys: Keys = ()) -> Report:
         (f"{count['deposits']} deposits are what was credited", check_deposits),
         (f"{count['withdrawals']} withdrawals are what was held, sent and came back", check_withdrawals),
         (f"{count['refunds']} refunds are what was held, sent and came back", check_refunds),
+        (f"{count['disputes']} disputes are what was taken and given back", check_disputes),
         (f"{count['adjustments']} corrections are what was booked", check_adjustments),
         (f"{count['movements']} movements of Stripe's balance are what was booked", check_movements),
         (f"{count['trail']} steps of the trail lie on lines of the pack", check_trail),

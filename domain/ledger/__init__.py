@@ -2,7 +2,7 @@
 
 from domain.ledger.accounts import Account, Part, Platform
 from domain.ledger.agreeing import INVARIANT as INVARIANT_6
-from domain.ledger.agreeing import booked, expect_entry
+from domain.ledger.agreeing import booked, content_expected, content_of, expect_entry
 from domain.ledger.balances import cut_snapshot, platform_balances
 from domain.ledger.books import (
     GENESIS,
@@ -89,6 +89,8 @@ __all__ = [
     "WalletState",
     "apply",
     "booked",
+    "content_expected",
+    "content_of",
     "cut_of",
     "cut_snapshot",
     "debt_place",

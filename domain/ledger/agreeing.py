@@ -27,17 +27,17 @@ async def booked(operations: Iterable[str], *, noun: str) -> Booked:
 def expect_entry(report: Report, expected: NewEntry, entries: Mapping[str, Row]) -> None:
     """One of `entries` is the expected one, but for who made it and when."""
     entry = entries.get(expected.ref)
-    report.expect(INVARIANT, expected.ref, _said(_row_of(expected)), None if entry is None else _said(entry))
+    said = None if entry is None else content_of(entry)
+    report.expect(INVARIANT, expected.ref, content_expected(expected), said)
 
 
-def _row_of(expected: NewEntry) -> Row:
-    steps = [
-        {"source": str(step.source), "destination": str(step.destination), "amount": step.amount}
-        for step in expected.postings
-    ]
-    return {"kind": expected.kind.value, "currency": expected.currency, "postings": steps}
-
-
-def _said(entry: Row) -> tuple[Any, ...]:
+def content_of(entry: Row) -> tuple[Any, ...]:
+    """What a stored entry says of money."""
     steps = [(step["source"], step["destination"], step["amount"]) for step in entry["postings"]]
     return entry["kind"], entry["currency"], steps
+
+
+def content_expected(entry: NewEntry) -> tuple[Any, ...]:
+    """What it says once it is stored, to be compared."""
+    steps = [(str(step.source), str(step.destination), step.amount) for step in entry.postings]
+    return entry.kind.value, entry.currency, steps

@@ -18,6 +18,7 @@ PARCELS_MAX: Final = 250
 CHUNK: Final = 100
 _CHUNKS_AT_ONCE: Final = 40
 _OPERATIONS_AT_ONCE: Final = 30
+_STRIDE_MAX: Final = 16
 _PROBES: Final = 15
 # More than any wallet needs: 15 probes a round leave a sixteenth.
 _ROUNDS_MAX: Final = 16
@@ -90,16 +91,27 @@ class Books:
         return {(wallet, ref): self._lines[wallet][seq] for (wallet, ref), seq in places.items()}
 
     async def search(self, searches: Sequence[tuple[str, Search]]) -> None:
-        """Let each walk along its wallet, all of them at once, until it is over or nothing more is read."""
-        going = list(searches)
+        """Let each walk along its wallet, all of them at once, until it is over or nothing more is read.
+
+        What has found more than a trail can have looks no further; who goes far reads more at once.
+        """
+        going, stride = list(searches), 1
         while going:
             lacking = []
             for wallet, search in going:
                 seq = search.go_on(self._lines[wallet], self.wallets[wallet].seq)
-                if seq is not None:
+                if seq is not None and len(search.found) <= PARCELS_MAX:
                     lacking.append((wallet, search, seq))
             before = self._lines_read
-            await self._read_chunks({(wallet, seq) for wallet, _, seq in lacking})
+            await self._read_chunks(
+                {
+                    (wallet, place)
+                    for wallet, search, seq in lacking
+                    for place in _onwards(search.line.seq, seq, stride)
+                    if 1 <= place <= self.wallets[wallet].seq
+                }
+            )
+            stride = min(stride * 2, _STRIDE_MAX)
             # Nothing more is read; or a line is not there that must be, of which the books' proof will speak.
             if before == self._lines_read:
                 return
@@ -138,6 +150,12 @@ class Books:
                 seq, row["ref"], row["available_delta"], before, row["created_at"]
             )
             self._seqs[wallet, row["ref"]] = seq
+
+
+def _onwards(start: int, seq: int, chunks: int) -> list[int]:
+    """`seq`, and a number in each of the chunks after it, going away from `start`."""
+    step = CHUNK if seq > start else -CHUNK
+    return [seq + step * number for number in range(chunks)]
 
 
 def _chunk_of(seq: int) -> int:

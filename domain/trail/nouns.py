@@ -50,6 +50,12 @@ def stripe_ids(operation: AnyOperation | None, entry: EntryRecord | None) -> lis
     return list(dict.fromkeys(stripe_id for stripe_id in told if stripe_id))
 
 
+async def concerned(documents: Iterable[AnyOperation]) -> dict[str, AnyOperation]:
+    """The deposits of which the refunds and disputes among `documents` take something back."""
+    found = {document.deposit for document in documents if isinstance(document, Refund | Dispute)}
+    return await find_documents(found) if found else {}
+
+
 async def about(documents: Iterable[AnyOperation]) -> dict[str, AnyOperation]:
     """The refunds and disputes of the deposits among `documents`, also those that came to nothing."""
     deposit_ids = [document.id for document in documents if isinstance(document, Deposit)]
@@ -109,12 +115,12 @@ def _prefix(identifier: str) -> str:
 def _of_deposit(deposit: Deposit, entry: EntryRecord | None) -> Iterable[str | None]:
     named = [] if entry is None else entry.ref.split(":")[3:]
     yield None if deposit.checkout is None else deposit.checkout.session_id
-    yield next((one for one in named if one.startswith("pi_")), deposit.payment_intent_id)
+    intent = next((one for one in named if one.startswith("pi_")), deposit.payment_intent_id)
+    yield intent
     yield next((one for one in named if one.startswith("re_")), None)
     if entry is not None and entry.kind is Kind.REFUND_SENT:
-        for receipt in deposit.receipts:
-            resolution = receipt.resolution
-            yield None if resolution is None else resolution.refund_id
+        resolutions = (one.resolution for one in deposit.receipts if one.payment_intent_id == intent)
+        yield from (one.refund_id for one in resolutions if one is not None)
 
 
 def _of_withdrawal(withdrawal: Withdrawal, entry: EntryRecord | None) -> Iterable[str | None]:

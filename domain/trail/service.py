@@ -1,10 +1,11 @@
 """Where is this money? Its way from the card that paid to the bank that received, and what comes next."""
 
 import asyncio
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from domain import treasury
+from domain.disputes import Dispute
 from domain.kernel.money import Money
 from domain.ledger import Account
 from domain.runtime import Runtime
@@ -12,7 +13,7 @@ from domain.trail import expected, nouns
 from domain.trail.books import Books
 from domain.trail.expected import Expectation, Present
 from domain.trail.flows import Parcel, Place
-from domain.trail.following import Spot, follow
+from domain.trail.following import Spot, Traced, follow
 from domain.trail.nouns import AnyOperation, Subject
 from domain.trail.queue import Span
 from domain.trail.steps import Step, Told
@@ -51,14 +52,19 @@ async def trail_of(runtime: Runtime, subjects: Sequence[Subject], *, person: str
     seeds = [seed for subject in subjects for seed in _seeds(books, subject)]
     traced = await follow(books, seeds, lambda wallet: person in {None, wallet.owner})
     met = {books.entries[parcel.ref].operation for parcel in traced.units}
-    documents = await nouns.find_documents(met | {subject.operation for subject in subjects})
-    about = await nouns.about(documents.values())
-    documents |= about
+    own = {subject.operation for subject in subjects}
+    documents = await nouns.find_documents(met | own)
+    # A refund belongs to its deposit, and a deposit to its refunds, whosever money it took.
+    beside = await nouns.concerned(documents[one] for one in sorted(own & documents.keys()))
+    documents |= beside
+    beside |= await nouns.about(documents.values())
+    documents |= beside
+    _take_from_review(traced, documents.values())
     currency = next(iter(traced.amounts), None) or _currency(documents)
     if currency is None:
         return None
-    await books.read_operations(documents.keys() if person is None else about.keys())
-    shares = dict.fromkeys(_beside(books, documents, about.keys(), everything=person is None), 0)
+    await books.read_operations(documents.keys() if person is None else beside.keys())
+    shares = dict.fromkeys(_beside(books, documents, beside.keys(), everything=person is None), 0)
     # Money that comes back in pieces may go the same way twice; there is no more of it for that.
     for parcel, units in traced.units.items():
         shares[parcel] = min(units.count, traced.amounts[books.entries[parcel.ref].currency])
@@ -91,23 +97,31 @@ def _seeds(books: Books, subject: Subject) -> list[tuple[Parcel, Span]]:
     return [] if passages is None else passages.brought_in()
 
 
+def _take_from_review(traced: Traced, documents: Iterable[AnyOperation]) -> None:
+    """What a bank took of a payment that is in no wallet yet is booked under its dispute, not the deposit."""
+    for document in documents:
+        if isinstance(document, Dispute) and not document.in_wallet:
+            review = Spot(Place.REVIEW, document.currency, document.deposit)
+            taken = min(traced.spots[review], document.outstanding)
+            traced.spots[review] -= taken
+            traced.spots[Spot(Place.DISPUTED, document.currency, document.id)] += taken
+
+
 def _currency(documents: Mapping[str, AnyOperation]) -> str | None:
     """Of operations that have moved no money yet."""
     return next((document.currency for document in documents.values()), None)
 
 
 def _beside(
-    books: Books, documents: Mapping[str, AnyOperation], about: Set[str], *, everything: bool
+    books: Books, documents: Mapping[str, AnyOperation], beside: Set[str], *, everything: bool
 ) -> list[Parcel]:
-    """What no unit went through, and yet belongs here: what was taken back of a deposit, and fees."""
-    entries = [entry for operation in sorted(about) for entry in books.of(operation)]
-    if everything:
-        entries += [
-            entry
-            for operation in documents
-            for entry in books.of(operation)
-            if entry.ref.startswith("stripe:")
-        ]
+    """What no unit need have gone through, and yet belongs here; `everything`: with fees, too."""
+    entries = [
+        entry
+        for operation in documents
+        for entry in books.of(operation)
+        if (everything if entry.ref.startswith("stripe:") else operation in beside)
+    ]
     return [Parcel(entry.ref, index) for entry in entries for index in range(len(entry.postings))]
 
 

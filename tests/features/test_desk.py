@@ -276,6 +276,73 @@ async def test_withdrawals_are_found_by_state_owner_amount_and_time(house: House
     assert (await karl.data(OPERATION, {"id": made[2]["id"]}))["operation"] is None
 
 
+# ------------------------------------------------------------------ everything together
+
+
+async def test_all_filters_hold_at_once_page_by_page(house: House, edith: Person) -> None:
+    """Of two people's rows of every noun, those of one state, person, currency, amount and time."""
+    ada, grace = await house.customer("ada"), await house.onboarded("grace")
+    eve = await house.customer("eve")
+    await house.funded(ada, usd=500_00, eur=500_00)
+    await house.funded(eve, usd=500_00)
+    await house.funded(grace, usd=500_00)
+    async with house.worker_away():
+        for person in (ada, eve, ada):
+            for amount in (10_00, 20_00, 30_00):
+                await person.deposits(usd=amount)
+                await person.create_escrow(grace, amount)
+        await ada.create_deposit(20_00, currency="EUR")
+        await ada.create_escrow(grace, 20_00, currency="EUR")
+        for amount in (10_00, 20_00, 30_00, 20_00, 20_00):
+            await grace.withdraws(usd=amount)
+        rows = {name: await house.collection(name).find({}).to_list() for name in TOGETHER}
+
+        for name, (query, status, owner, field) in TOGETHER.items():
+            person = {"ada": ada, "grace": grace}[owner]
+            start = min(row["created_at"] for row in rows[name])
+            expected = [
+                row["_id"]
+                for row in sorted(rows[name], key=lambda row: str(row["_id"]), reverse=True)
+                if row["owner"] == person.id
+                and row["status"] == status
+                and row["currency"] == "USD"
+                and 15_00 <= row[field] <= 25_00
+                and row["created_at"] > start
+            ]
+            assert len(expected) >= 2
+            filters = {
+                "personId": person.id,
+                "currency": "USD",
+                "amountMin": 15_00,
+                "amountMax": 25_00,
+                "createdAfter": iso(start),
+                "createdBefore": iso(house.clock() + timedelta(seconds=1)),
+            }
+            found = await every_page(edith, query, first=1, status=[status], filter=filters)
+            assert found == expected, name
+
+
+TOGETHER = {
+    "deposits": (DEPOSITS, "REQUIRES_PAYMENT", "ada", "amount"),
+    "escrows": (ESCROWS, "FUNDED", "ada", "price"),
+    "withdrawals": (WITHDRAWALS, "PENDING", "grace", "amount"),
+}
+
+
+@pytest.mark.parametrize("query", [DEPOSITS, ESCROWS, WITHDRAWALS])
+async def test_what_cannot_be_looked_for_is_refused(edith: Person, query: str) -> None:
+    for variables, says in (
+        ({"filter": {"currency": "usd"}}, "no currency"),
+        ({"filter": {"currency": "DOLLARS", "amountMin": 1}}, "no currency"),
+        ({"filter": {"amountMin": 10.5}}, "JSON integer"),
+        ({"status": ["ODD"]}, "ODD"),
+        ({"after": "not ours"}, "cursor"),
+    ):
+        answer = await edith.ask(query, variables)
+        assert answer.code == "BAD_REQUEST", answer.errors
+        assert says in answer.errors[0]["message"]
+
+
 # ------------------------------------------------------------------ for whom
 
 

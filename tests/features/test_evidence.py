@@ -26,6 +26,7 @@ from domain.ledger import digest
 from tests.features.test_freezes import freeze, unfreeze, wallet_id
 from tests.house import House, Person
 from tests.house.adjustments import adjust
+from tests.house.house import intent_of
 from tests.house.refunds import reaches, refunds_of
 from tests.house.treasury import cards_settle
 
@@ -263,6 +264,40 @@ async def test_money_that_another_job_gave_back_is_followed_to_the_card(house: H
     assert len(pack.facts["entries"]) == 4
     assert SPIED not in pack.files[verify.EVIDENCE].decode()
     assert named(dict(pack.files)) == set()
+
+
+async def test_a_dispute_of_the_card_that_paid_is_in_it(house: House) -> None:
+    """Money that a contractor has already; the bank takes it, and gives it back."""
+    ada, grace = await house.customer("ada"), await house.contractor("grace")
+    deposit = await ada.deposits(usd=105_00)
+    await house.pay(deposit)
+    await house.settled(ada, deposit)
+    await ada.release_escrow(await _hired(ada, grace, 100_00, "disputed"))
+    dispute = await house.stripe.control(f"/charges/{intent_of(deposit)}/dispute", {})
+    for outcome in (None, "won"):
+        if outcome is not None:
+            await house.stripe.control(f"/disputes/{dispute['id']}", {"outcome": outcome})
+        await house.caught_up()
+        await cards_settle(house)
+        await house.chore("treasury")
+        pack = await evidence.collect(house.runtime, "disputed")
+        assert named(dict(pack.files), house.runtime.signer.key) == set()
+        [told] = pack.facts["disputes"]
+        assert told["stripe_id"] == dispute["id"]
+        freezes = [(freeze["cause"], freeze["frozen"]) for freeze in pack.facts["freezes"]]
+        taken = {m["entry"]: m["amount"] for m in pack.facts["movements"] if m["operation"] == told["id"]}
+        if outcome is None:
+            assert freezes == [("DISPUTE", True)]
+            assert list(taken.values()) == [-105_00]
+        else:
+            assert freezes == [("DISPUTE", True), ("DISPUTE", False)]
+            assert sorted(taken.values()) == [-105_00, 105_00]
+    facts = {name: part for name, part in pack.facts.items() if name != "seal"}
+    for place in places(facts["disputes"][0]["movements"]):
+        if place[-1] in {"id", "amount", "recovered"}:
+            changed = with_forgery(facts, ("disputes", 0, "movements", *place))
+            changed["seal"] = {"records": verify.sealed(changed), "key": None, "signature": None}
+            assert f"disputes/{told['id']}" in named(alone(changed)), place
 
 
 async def test_a_pack_shows_what_was_done_to_the_books(house: House) -> None:
@@ -526,21 +561,18 @@ async def test_the_command_writes_once_privately_and_says_what_is_wrong(house: H
     for path in (taken, old):
         path.write_bytes(b"mine")
     runs = await asyncio.gather(
-        jobsphere(house, tmp_path, "../a/job"),
-        jobsphere(house, tmp_path, "../a/job", "--output", "dry.zip", "--dry-run"),
+        jobsphere(house, tmp_path, "../a/job", "--output", "old.zip", "--force"),
+        jobsphere(house, tmp_path, "../a/job", "--dry-run"),
         jobsphere(house, tmp_path, "nothing", "--output", "nothing.zip"),
         jobsphere(house, tmp_path, "../a/job", "--output", "taken.zip"),
-        jobsphere(house, tmp_path, "../a/job", "--output", "old.zip", "--force"),
     )
-    assert [status for status, _ in runs] == [0, 0, 1, 1, 0], runs
-    written, dry, missing, refused, _ = (output for _, output in runs)
-    assert written.startswith("evidence-a-job.zip written: 2 parties, 2 wallets, 1 escrows")
-    assert dry.startswith("dry.zip would be written: 2 parties")
+    assert [status for status, _ in runs] == [0, 0, 1, 1], runs
+    written, dry, missing, refused = (output for _, output in runs)
+    assert written.startswith("old.zip written: 2 parties, 2 wallets, 1 escrows")
+    assert dry.startswith("evidence-a-job.zip would be written: 2 parties")
     assert missing == "No escrow bears the job id 'nothing'.\n"
     assert refused.startswith("taken.zip is there already.")
-    pack = tmp_path / "evidence-a-job.zip"
-    assert inside(tmp_path) == [pack.name, old.name, taken.name]
+    assert inside(tmp_path) == [old.name, taken.name]
     assert taken.read_bytes() == b"mine"
-    assert stat.S_IMODE(pack.stat().st_mode) == 0o600
-    assert verify.main([str(pack)]) == 0
-    assert old.read_bytes() == pack.read_bytes()
+    assert stat.S_IMODE(old.stat().st_mode) == 0o600
+    assert verify.main([str(old)]) == 0

@@ -10,7 +10,8 @@ from tests.features.test_checkout import checks_out, on_page, session_of
 from tests.features.test_review import in_review, resolve
 from tests.features.test_treasury import foreign_payment
 from tests.features.test_withdrawal_bank import bank_says, pay_out, reverse
-from tests.house import House, Person
+from tests.house import House, Person, intent_of
+from tests.house.disputes import complain, conclude, learn, write_off
 from tests.house.refunds import paid, refund_deposit
 from tests.house.refunds import reaches as refund_reaches
 from tests.house.trail import expected, money_trail, name_of, told, whereabouts
@@ -293,6 +294,72 @@ async def test_a_deposit_that_was_not_paid_or_not_as_agreed(house: House, ada: P
         ("DEPOSIT", "ada", 20_00, 20_00),
     ]
     assert await whereabouts(ada, deposit["id"]) == {("AVAILABLE", "ada"): 20_00}
+    taken = await in_review(house, ada)
+    dispute = await learn(house, await complain(house, {"intent": intent_of(taken)}))
+    assert await whereabouts(ada, taken["id"]) == {("DISPUTED", "ada"): 20_00}
+    assert await whereabouts(edith, dispute["_id"]) == {("DISPUTED", "ada"): 20_00}
+    other = await in_review(house, ada)
+    await resolve(edith, other, "REFUND")
+    await house.reaches(ada, other, "CANCELED")
+    assert await whereabouts(ada, other["id"]) == {("REFUNDED", "ada"): 20_00}
+    [refund] = await house.stripe.objects("refund")
+    assert refund["id"] in step(await money_trail(ada, other["id"]), "REFUND_SENT")["stripeIds"]
+
+
+async def test_a_dispute_of_money_that_is_gone_says_who_owes_what(
+    house: House, ada: Person, grace: Person, edith: Person
+) -> None:
+    deposit = await paid(house, ada, FUNDED)
+    await released(ada, grace)
+    row = await learn(house, await complain(house, deposit))
+    assert (await told(ada, deposit["id"]))[-2:] == [
+        ("DISPUTE_OPENED", "ada", FUNDED, 0),
+        ("DISPUTE_WITHDRAWN", "ada", FUNDED, 0),
+    ]
+    # The money is where it was: what the bank took, the wallet owes.
+    assert await whereabouts(edith, deposit["id"]) == {
+        ("PLATFORM", None): FEES,
+        ("AVAILABLE", "grace"): PAYOUT,
+    }
+    assert await whereabouts(edith, row["_id"]) == {("DISPUTED", "ada"): FUNDED}
+    trail = await money_trail(edith, row["stripe_id"])
+    [debt] = [one for one in (trail or {})["expected"] if one["code"] == "DEBT"]
+    assert (debt["amount"]["amount"], name_of(debt), debt["operationId"]) == (FUNDED, "ada", row["_id"])
+    assert step(trail, "DISPUTE_WITHDRAWN")["stripeIds"][0] == row["stripe_id"]
+    # Until when evidence may be sent is the desk's, and so is the bank's case.
+    [evidence] = [one for one in (trail or {})["expected"] if one["code"] == "EVIDENCE"]
+    assert evidence["until"] is not None
+    own = await money_trail(ada, row["_id"])
+    assert [(one["code"], one["until"]) for one in (own or {})["expected"]] == [
+        ("EVIDENCE", None),
+        ("DEBT", None),
+    ]
+    assert step(own, "DISPUTE_WITHDRAWN")["stripeIds"] == []
+
+    # What comes in next pays it first, and is gone with what the bank took.
+    later = await paid(house, ada, 60_00)
+    assert await whereabouts(ada, later["id"]) == {("DISPUTED", "ada"): 60_00}
+    written_off = await write_off(edith, row)
+    assert written_off["userErrors"] == []
+    assert await expected(ada, row["_id"]) == ["EVIDENCE"]
+    # Won: of what comes back the platform has its loss back first, and the wallet the rest.
+    await conclude(house, row, "won")
+    loss = FUNDED - 60_00
+    assert await whereabouts(edith, later["id"]) == {("AVAILABLE", "ada"): 60_00}
+    assert await whereabouts(edith, row["_id"]) == {("PLATFORM", None): loss, ("AVAILABLE", "ada"): 60_00}
+    assert [kind for kind, *_ in await told(edith, row["_id"])] == [
+        "DEPOSIT_REQUESTED",
+        "CARD_CHARGED",
+        "DEPOSIT",
+        "DISPUTE_OPENED",
+        "DISPUTE_WITHDRAWN",
+        "DEPOSIT_REQUESTED",
+        "CARD_CHARGED",
+        "DEPOSIT",
+        "DISPUTE_WRITTEN_OFF",
+        "DISPUTE_REINSTATED",
+        "DISPUTE_REINSTATED",
+    ]
 
 
 async def test_a_checkout_is_known_by_its_session(house: House, ada: Person) -> None:

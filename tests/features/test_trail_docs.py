@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from domain import treasury
 from tests.house import House
+from tests.house.disputes import complain
 from tests.house.refunds import paid
 from tests.house.treasury import cards_settle
 
@@ -48,6 +49,11 @@ async def test_the_trail_of_a_deposit_that_was_disputed_when_its_money_was_gone(
     await house.time_passes(days=3)
     await grace.refresh()
     await house.withdrawal_reaches(grace, withdrawal, "PAID")
+    # Three weeks later her bank takes back what Ada has spent, and Grace has at hers.
+    await house.time_passes(days=21)
+    await complain(house, deposit, reason="fraudulent")
+    await house.caught_up()
+    await treasury.read_balance_transactions(house.runtime)
     await edith.refresh()
 
     page = PAGE.read_text()

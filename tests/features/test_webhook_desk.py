@@ -164,6 +164,8 @@ async def test_events_are_found_by_everything_together(house: House, edith: Pers
         assert await ids(edith, receivedBefore=at) == [f]
         assert await ids(edith, receivedAfter=iso(hour_ago - minute), type=["transfer.created"]) == ties
         assert await ids(edith, status=[]) == []
+        assert await ids(edith, receivedAfter="0001-01-01T00:00:00Z") == newest_first
+        assert await ids(edith, receivedAfter="9999-12-31T23:59:59.999999Z") == []
 
         # Page by page, either way, also within one instant.
         for filters in (

@@ -6,6 +6,7 @@ Whatever the product says of money is computed here anew: from the sandbox's obj
 from domain import ledger, treasury
 from tests.invariants.history.reckoning import (
     accounts,
+    business,
     counting,
     deposits,
     escrows,
@@ -57,6 +58,7 @@ async def reckon(world: World) -> None:
         *await records.inbox(world),
         *await records.cards(world),
         *await packs.unsound(house),
+        *await business.odd(house),
     ]
     for recorder in (house.sandbox.recorder, house.deliveries):
         found += [f"not as Stripe specifies: {violation}" for violation in recorder.violations]
