@@ -57,6 +57,8 @@ def mongod_program(
     parameters = {
         "diagnosticDataCollectionEnabled": "false",
         "shutdownTimeoutMillisForSignaledShutdown": "100",  # there is no secondary to wait for
+        # What a killed process had begun keeps others from writing the same wallet for so long.
+        "transactionLifetimeLimitSeconds": "5",
         **(set_parameters or {}),
     }
     command = [

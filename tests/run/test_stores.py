@@ -17,6 +17,7 @@ from sandbox.binaries import MONGOD, StoreUnavailableError
 from sandbox.outside import UnfitStoreError
 from sandbox.processes import answers, any_free_port
 from sandbox.stores import start_mongod, start_valkey, throwaway_folder
+from server.settings import Settings
 from tests.run.processes import eventually, is_gone
 
 
@@ -42,6 +43,15 @@ def test_mongod_survives_a_kill(tmp_path: Path) -> None:
         first.process.kill()
     with start_mongod(tmp_path / "mongodb", first.port) as second, _client(second.url) as client:
         assert client.shop.people.count_documents({}) == 1
+
+
+def test_what_a_killed_process_had_begun_is_let_go_of_within_its_lease(tmp_path: Path) -> None:
+    """MongoDB's own limit is a minute, in which nobody else can write the wallet."""
+    limit = "transactionLifetimeLimitSeconds"
+    with start_mongod(tmp_path / "mongodb") as store, _client(store.url) as client:
+        kept_s = client.admin.command("getParameter", 1, **{limit: 1})[limit]
+    reaped_s = kept_s * 1.5  # it looks every half of that
+    assert reaped_s < Settings.model_fields["lease_seconds"].default
 
 
 def test_valkey_finds_its_data(tmp_path: Path) -> None:
