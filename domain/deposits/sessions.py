@@ -96,6 +96,7 @@ def _parameters(runtime: Runtime, deposit: Deposit, checkout: Checkout, customer
         "unit_amount": to_stripe(Money(deposit.amount, deposit.currency)),
         "product_data": {"name": "Deposit"},
     }
+    closes_at = _closes_at(deposit, runtime.now())
     return {
         "mode": "payment",
         "customer": customer,
@@ -103,13 +104,17 @@ def _parameters(runtime: Runtime, deposit: Deposit, checkout: Checkout, customer
         "line_items": [{"quantity": 1, "price_data": price}],
         "success_url": runtime.cipher.decrypt(checkout.success_url).decode(),
         "cancel_url": runtime.cipher.decrypt(checkout.cancel_url).decode(),
-        "expires_at": int(_closes_at(deposit, runtime.now()).timestamp()),
+        **({} if closes_at is None else {"expires_at": int(closes_at.timestamp())}),
         "metadata": metadata,
         "payment_intent_data": payment,
     }
 
 
-def _closes_at(deposit: Deposit, now: datetime) -> datetime:
-    """With the deposit, as far as Stripe lets it: where that is too soon, the sweep closes it."""
-    wanted = deposit.expires_at or now + PAGE_MAX
-    return min(max(wanted, now + PAGE_MIN), now + PAGE_MAX)
+def _closes_at(deposit: Deposit, now: datetime) -> datetime | None:
+    """With the deposit, as far as Stripe lets it: where that is too soon, the sweep closes it.
+
+    None, where it is open as long as Stripe leaves any: Stripe then counts that day by its own clock, and makes
+    the page whatever ours says.
+    """
+    wanted = max(deposit.expires_at or now + PAGE_MAX, now + PAGE_MIN)
+    return wanted if wanted < now + PAGE_MAX - CLOCK_SLACK else None

@@ -192,6 +192,9 @@ async def _adopt(tx: Tx, told: gateway.Refund, *, actor: Actor) -> Refund | None
         created_at=tx.now,
         updated_at=tx.now,
     )
+    # First the deposit: of two that adopt it at once, one runs again, and then knows it. At the unique index
+    # it could end with an error that is not worth another try.
+    await _take(tx, refund, refund.amount, actor=actor)
     await refund.insert(session=tx.session)
     return refund
 

@@ -238,6 +238,19 @@ async def test_found_at_stripe_after_the_money_was_given_back(
     assert await idle.ledger_is_sound(asking_stripe=True)
 
 
+async def test_whoever_adopts_it_at_once_makes_one_of_it(
+    idle: House, ada: Person, deposit: dict[str, Any]
+) -> None:
+    by_hand = {"payment_intent": deposit["intent"], "amount": "2000"}
+    made = await idle.stripe.request("POST", REFUNDS, by_hand)
+    booked = await asyncio.gather(*(refunds.booking_of_refund(idle.runtime, made["id"]) for _ in range(8)))
+    assert len({booking.entry for booking in booked if booking is not None}) == 1
+    assert None not in booked
+    assert await idle.count("refunds") == 1
+    assert await money(idle, ada) == (30_00, 0)
+    assert await idle.ledger_is_sound()
+
+
 # ------------------------------------------------------------------ a person decides
 
 
