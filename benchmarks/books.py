@@ -1,4 +1,4 @@
-"""`python -m benchmarks.books [entries]`: how long a checkpoint, the proof and the metrics of much take."""
+"""`python -m benchmarks.books [entries]`: how long checkpoint, proof and metrics of large books take."""
 
 import os
 import resource
@@ -107,10 +107,11 @@ def _rows(wallets: list[WalletState], numbers: range, count: int) -> Iterator[tu
 def _deposit(entry: Row) -> Deposit:
     """What the entry says was paid."""
     at = entry["created_at"]
+    wallet = entry["postings"][0]["destination"].split(":")[1]
     return Deposit(
         id=entry["operation"],
-        owner="usr_bench",
-        wallet=entry["postings"][0]["destination"],
+        owner=f"usr_{wallet}",
+        wallet=wallet,
         amount=1_00,
         currency="USD",
         received=1_00,

@@ -4,6 +4,7 @@ from domain import identity
 from domain.identity import NewPerson, RefreshSession, Role, SignedIn, SignIn, SignOut, User
 from domain.kernel.errors import Unauthenticated
 from domain.kernel.pages import Page, PageRequest
+from domain.kernel.search import Search
 from resolvers.context import Context
 
 
@@ -44,10 +45,12 @@ async def find_user(context: Context, user_id: str) -> User | None:
     return await identity.find(user_id) if viewer.id == user_id or viewer.is_admin else None
 
 
-async def page(context: Context, request: PageRequest, *, email: str | None, role: Role | None) -> Page[User]:
+async def page(
+    context: Context, request: PageRequest, *, email: str | None, role: Role | None, joined: Search
+) -> Page[User]:
     """Raises Unauthenticated, Forbidden (not an admin)."""
     context.require(Role.ADMIN)
-    return await identity.page(context.runtime, request, email=email, role=role)
+    return await identity.page(context.runtime, request, email=email, role=role, joined=joined)
 
 
 def email_of(context: Context, user: User) -> str:

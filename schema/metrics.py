@@ -31,8 +31,8 @@ class BusinessMetrics:
     currency: CurrencyCode = strawberry.field(description="ISO 4217 code.")
     measured_at: DateTime = strawberry.field(description="When: `inEscrow` and `atRisk` are of this instant.")
     gross_merchandise_value: Money = strawberry.field(
-        description="Money released or refunded through escrow, gross: all that left escrows, to "
-        "contractors, to the platform as fees, and back to customers."
+        description="Money released or refunded through escrow, gross: of the prices of jobs, before the "
+        "service fee is taken, and without the platform fee on top."
     )
     fees: Money = strawberry.field(
         description="What the platform earned: platform fees and service fees, when they left an escrow. "
@@ -69,7 +69,7 @@ class BusinessMetrics:
             to=metrics.until,
             currency=CurrencyCode(metrics.currency),
             measured_at=metrics.measured_at,
-            gross_merchandise_value=money(turnover.gross_merchandise_value),
+            gross_merchandise_value=money(metrics.gross_merchandise_value),
             fees=money(turnover.fees),
             deposits=money(turnover.deposits),
             withdrawals=money(turnover.withdrawals),

@@ -113,7 +113,7 @@ def _parameters(runtime: Runtime, deposit: Deposit, checkout: Checkout, customer
 def _closes_at(deposit: Deposit, now: datetime) -> datetime | None:
     """With the deposit, as far as Stripe lets it: where that is too soon, the sweep closes it.
 
-    None, where it is open as long as Stripe leaves any: Stripe then counts that day by its own clock, and makes
+    None, where it is open as long as Stripe leaves any: Stripe counts that day by its own clock, and makes
     the page whatever ours says.
     """
     wanted = max(deposit.expires_at or now + PAGE_MAX, now + PAGE_MIN)

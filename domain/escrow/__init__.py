@@ -24,6 +24,7 @@ from domain.escrow.reads import (
     moves_of,
     page,
     page_of,
+    turned_over,
     waiting_for,
 )
 from domain.escrow.service import Answered, CreateEscrow, accept, cancel, create, dispute, reject
@@ -73,5 +74,6 @@ __all__ = [
     "resolve",
     "side_of",
     "step",
+    "turned_over",
     "waiting_for",
 ]

@@ -11,6 +11,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from domain.escrow.documents import Escrow, EscrowMove
 from domain.escrow.states import SETTLED, EscrowStatus
 from domain.kernel.database import Tx, parse
+from domain.kernel.ids import last_id_before
 from domain.kernel.operations import Blocker
 from domain.kernel.pages import Page, PageRequest, newest_first
 from domain.kernel.search import Search
@@ -110,6 +111,18 @@ async def locked_in(currency: str, session: AsyncClientSession) -> int:
     ]
     # Never by the currency: that is also what was settled long ago.
     cursor = await Escrow.get_pymongo_collection().aggregate(pipeline, session=session, hint="status")
+    rows = await cursor.to_list()
+    return int(rows[0]["amount"]) if rows else 0
+
+
+async def turned_over(currency: str, since: datetime, until: datetime, session: AsyncClientSession) -> int:
+    """What was released or refunded of prices in [since, until), in minor units: one pass over those."""
+    ids = {"$gt": last_id_before("esm", at=since), "$lte": last_id_before("esm", at=until)}
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"_id": ids, "currency": currency}},
+        {"$group": {"_id": None, "amount": {"$sum": "$amount"}}},
+    ]
+    cursor = await EscrowMove.get_pymongo_collection().aggregate(pipeline, session=session)
     rows = await cursor.to_list()
     return int(rows[0]["amount"]) if rows else 0
 

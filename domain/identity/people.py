@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
@@ -19,6 +18,7 @@ from domain.kernel.database import parse
 from domain.kernel.errors import EmailTaken, InvalidInput, NotFound
 from domain.kernel.ids import new_id
 from domain.kernel.pages import Page, PageRequest, newest_first
+from domain.kernel.search import Search
 from domain.runtime import Runtime
 
 
@@ -43,14 +43,15 @@ async def create(runtime: Runtime, person: NewPerson) -> User:
     # The unique index covers today's key only; this look covers the hashes made with older ones.
     if await _find(runtime, email) is not None:
         raise _taken()
+    now = runtime.now()
     user = User(
-        id=new_id("usr"),
+        id=new_id("usr", at=now),
         email=runtime.cipher.encrypt(email.address),
         email_hash=runtime.cipher.lookup_hashes(email.lookup)[0],
         password_hash=await hash_password(secret),
         display_name=display_name,
         roles=in_order(person.roles),
-        created_at=runtime.now(),
+        created_at=now,
     )
     try:
         await user.insert()
@@ -107,16 +108,21 @@ async def find_by_email(runtime: Runtime, email: str) -> User | None:
 
 
 async def page(
-    runtime: Runtime, request: PageRequest, *, email: str | None = None, role: Role | None = None
+    runtime: Runtime,
+    request: PageRequest,
+    *,
+    email: str | None = None,
+    role: Role | None = None,
+    joined: Search | None = None,
 ) -> Page[User]:
-    """Everybody, or whoever has this address, or this role; newest first. Cursors are ids.
+    """Who has this address, this role, and came in that time (of `joined`); newest first. Cursors are ids.
 
     An address is found whole or not at all: only its keyed hash can be looked for.
     """
-    criteria: dict[str, Any] = {}
+    criteria = {} if joined is None else joined.criteria("usr")
     if email is not None:
         person = await find_by_email(runtime, email)
-        criteria["_id"] = {"$in": [] if person is None else [person.id]}
+        criteria["_id"] = {**criteria.get("_id", {}), "$in": [] if person is None else [person.id]}
     if role is not None:
         criteria["roles"] = role.value
     page = await newest_first(User.get_pymongo_collection(), criteria, request)

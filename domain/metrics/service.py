@@ -30,12 +30,16 @@ class MoneyAtRisk:
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
-    """`turnover` of [since, until); the rest as it is at `measured_at`. Minor units of `currency`."""
+    """The value and `turnover` of [since, until); the rest is as at `measured_at`. Minor units of `currency`.
+
+    `gross_merchandise_value`: of prices, what was released or refunded.
+    """
 
     since: datetime
     until: datetime
     currency: str
     measured_at: datetime
+    gross_merchandise_value: int
     turnover: Turnover
     in_escrow: int
     at_risk: MoneyAtRisk
@@ -55,6 +59,7 @@ async def measure(runtime: Runtime, currency: str, since: datetime, until: datet
             until=until,
             currency=currency,
             measured_at=measured_at,
+            gross_merchandise_value=await escrow.turned_over(currency, since, until, session),
             turnover=turnover(await ledger.flows(currency, since, until, session)),
             in_escrow=await escrow.locked_in(currency, session),
             at_risk=MoneyAtRisk(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from domain.ledger import ESCROWS, WALLETS, Account, Flow, Kind, Platform
+from domain.ledger import WALLETS, Account, Flow, Kind, Platform
 
 _FEES: Final = str(Account.platform(Platform.FEES))
 _LOSSES: Final = str(Account.platform(Platform.LOSSES))
@@ -18,7 +18,6 @@ class Turnover:
     wallets and escrows hold has grown by deposits, less the other three and fees, and by adjustments.
     """
 
-    gross_merchandise_value: int
     fees: int
     deposits: int
     withdrawals: int
@@ -49,7 +48,6 @@ def turnover(flows: Mapping[Flow, int]) -> Turnover:
 
     recovered = moved(Kind.DISPUTE_REINSTATED, destination=_LOSSES)
     return Turnover(
-        gross_merchandise_value=moved(Kind.ESCROW_RELEASED, Kind.ESCROW_REFUNDED, source=ESCROWS),
         fees=moved(destination=_FEES) - moved(source=_FEES),
         deposits=came(Kind.DEPOSIT),
         withdrawals=left(Kind.WITHDRAWAL_SENT) - came(Kind.WITHDRAWAL_REVERSED),

@@ -23,8 +23,8 @@ async def apply_transfer(tx: Tx, _runtime: Runtime, event: WebhookEvent, transfe
     withdrawal = await reads.of_transfer(tx, transfer.id, transfer.metadata.get("withdrawal_id"))
     if withdrawal is None:
         return await inbox.record_unmatched(tx, event)
-    await facts.record_transfer(tx, withdrawal, transfer, actor=Actor.WEBHOOK)
-    return Handled(withdrawal.id, (withdrawal.id,))
+    recorded = await facts.record_transfer(tx, withdrawal, transfer, actor=Actor.WEBHOOK)
+    return Handled(f"{withdrawal.id} {withdrawal.status} -> {recorded.status}", (withdrawal.id,))
 
 
 async def gather_payout(runtime: Runtime, payload: Mapping[str, Any]) -> ToldPayout | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -27,6 +27,23 @@ from . import (
     webhook_endpoints,
 )
 from .cards import NETWORK_REASON_CODES
+from .control_bodies import (
+    Body,
+    CheckoutBody,
+    ClockBody,
+    DisputeBody,
+    DisputeOutcomeBody,
+    FaultBody,
+    FloatBody,
+    MovementBody,
+    OnboardBody,
+    PayoutBody,
+    RefundBody,
+    ResetBody,
+    RollBody,
+    TimesBody,
+    WebhooksBody,
+)
 from .currencies import check_currency
 from .errors import StripeError
 from .faults import Fault, FaultKind
@@ -34,113 +51,7 @@ from .pages import base_url
 from .sandbox import Sandbox
 from .standing import Outcome
 
-ADVANCE_S_MAX = 10 * 365 * 86_400
-COPIES_MAX = 100
-AMOUNT_MAX = 10**15
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-Body = TypeVar("Body", bound=_Body)
-
-
-_FailureReason = Literal[
-    "lost_or_stolen_card",
-    "expired_or_canceled_card",
-    "charge_for_pending_refund_disputed",
-    "insufficient_funds",
-    "declined",
-    "merchant_request",
-    "unknown",
-]
-
-
-_Name = Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class _FaultBody(_Body):
-    method: Literal["*", "GET", "POST", "DELETE"] = "*"
-    path: Annotated[str, Field(pattern=r"^/")]
-    fault: FaultKind
-    times: Annotated[int, Field(ge=1)] = 1
-    code: str | None = None
-    account: str | None = None
-    latency_ms: Annotated[float, Field(ge=0, le=600_000)] | None = None
-
-
-class _WebhooksBody(_Body):
-    duplicate: Annotated[int, Field(ge=0, le=COPIES_MAX)] = 0
-    shuffle: bool = False
-    drop: Annotated[float, Field(ge=0, le=1)] = 0.0
-    delay_ms: Annotated[float, Field(ge=0)] = 0.0
-    corrupt: Annotated[float, Field(ge=0, le=1)] = 0.0
-    old_timestamps: Annotated[float, Field(ge=0, le=1)] = 0.0
-
-
-class _TimesBody(_Body):
-    times: Annotated[int, Field(ge=1, le=COPIES_MAX)] = 1
-
-
-class _ClockBody(_Body):
-    advance_seconds: Annotated[float, Field(ge=0, le=ADVANCE_S_MAX)]
-
-
-class _FloatBody(_Body):
-    currency: str
-    amount: Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
-
-
-class _MovementBody(_Body):
-    type: Literal["adjustment", "payout", "stripe_fee"]
-    amount: Annotated[int, Field(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
-    currency: str
-    fee: Annotated[int, Field(ge=0, le=AMOUNT_MAX)] = 0
-    description: str | None = None
-
-
-class _RefundBody(_Body):
-    outcome: Literal["succeeded", "requires_action", "failed", "canceled"]
-    failure_reason: _FailureReason = "unknown"
-
-
-class _DisputeBody(_Body):
-    reason: str = "fraudulent"
-    amount: Annotated[int, Field(ge=1, le=AMOUNT_MAX)] | None = None
-    inquiry: bool = False
-
-
-class _DisputeOutcomeBody(_Body):
-    outcome: Literal["under_review", "won", "lost", "needs_response", "warning_closed", "prevented"]
-    amount: Annotated[int, Field(ge=0, le=AMOUNT_MAX)] | None = None
-    fee_returned: bool | None = None
-
-
-class _PayoutBody(_Body):
-    outcome: Literal["paid", "failed"]
-    failure_code: str | None = None
-
-
-class _CheckoutBody(_Body):
-    outcome: checkouts.Outcome
-    card: str | None = None
-
-
-class _OnboardBody(_Body):
-    outcome: Outcome | Literal["deauthorized"]
-    requirements: Annotated[list[_Name], Field(min_length=1)] | None = None
-    deadline: Annotated[int, Field(ge=0)] | None = None
-
-
-class _RollBody(_Body):
-    expire_in_seconds: Annotated[float, Field(ge=0, le=webhook_endpoints.ROLLED_S_MAX)] = (
-        webhook_endpoints.ROLLED_S_MAX
-    )
-
-
-class _ResetBody(_Body):
-    seed: int | None = None
+BodyT = TypeVar("BodyT", bound=Body)
 
 
 class Refusal(Exception):
@@ -181,7 +92,7 @@ class Controls:
         return [Route(path, _answering(control), methods=[method]) for method, path, control in table]
 
     async def add_fault(self, request: Request) -> Any:
-        body = await _parsed(request, _FaultBody)
+        body = await _parsed(request, FaultBody)
         if body.fault is FaultKind.ERROR_400 and body.code is None:
             raise Refusal(400, "error_400 needs a code")
         if body.fault is FaultKind.LATENCY and body.latency_ms is None:
@@ -194,7 +105,7 @@ class Controls:
         return {"faults": []}
 
     async def set_knobs(self, request: Request) -> Any:
-        body = await _parsed(request, _WebhooksBody)
+        body = await _parsed(request, WebhooksBody)
         self._sandbox.store.set_setting("knobs", body.model_dump())
         return body.model_dump()
 
@@ -206,7 +117,7 @@ class Controls:
             return {"event": event["id"], "deliveries": events.redeliver(tx, event)}
 
     async def redeliver_last(self, request: Request) -> Any:
-        body = await _parsed(request, _TimesBody)
+        body = await _parsed(request, TimesBody)
         with self._sandbox.change() as tx:
             last = events.last_delivered(tx)
             if last is None:
@@ -215,7 +126,7 @@ class Controls:
         return {"event": last["id"], "deliveries": planned}
 
     async def advance(self, request: Request) -> Any:
-        body = await _parsed(request, _ClockBody)
+        body = await _parsed(request, ClockBody)
         clock = self._sandbox.clock
         played = timers.play(self._sandbox, until=clock.now() + body.advance_seconds)
         clock.skip(body.advance_seconds)
@@ -223,14 +134,14 @@ class Controls:
         return {"now": math.floor(clock.now()), "played": played}
 
     async def set_float(self, request: Request) -> Any:
-        body = await _parsed(request, _FloatBody)
+        body = await _parsed(request, FloatBody)
         with self._sandbox.change() as tx:
             currency = check_currency(body.currency)
             topup = balance.set_float(tx, currency=currency, amount=body.amount, announce=True)
             return {"currency": currency, "available": balance.available(tx, currency), "topup": topup}
 
     async def plant_movement(self, request: Request) -> Any:
-        body = await _parsed(request, _MovementBody)
+        body = await _parsed(request, MovementBody)
         if body.amount == 0 or (body.type != "adjustment" and body.amount > 0):
             raise Refusal(400, f"amount: {body.amount} is no {body.type}; what leaves is below zero")
         with self._sandbox.change() as tx:
@@ -245,21 +156,21 @@ class Controls:
             return {"balance_transaction": booked, "available": balance.available(tx, booked["currency"])}
 
     async def conclude_refund(self, request: Request) -> Any:
-        body = await _parsed(request, _RefundBody)
+        body = await _parsed(request, RefundBody)
         with self._sandbox.change() as tx:
             return refunds.conclude(
                 tx, request.path_params["id"], body.outcome, failure_reason=body.failure_reason
             )
 
     async def dispute(self, request: Request) -> Any:
-        body = await _parsed(request, _DisputeBody)
+        body = await _parsed(request, DisputeBody)
         if body.reason not in NETWORK_REASON_CODES:
             raise Refusal(400, f"reason: must be one of {', '.join(NETWORK_REASON_CODES)}")
         with self._sandbox.change() as tx:
             return disputes.open_against(tx, request.path_params["id"], **body.model_dump())
 
     async def conclude_dispute(self, request: Request) -> Any:
-        body = await _parsed(request, _DisputeOutcomeBody)
+        body = await _parsed(request, DisputeOutcomeBody)
         given_back = body.model_dump(include={"amount", "fee_returned"}, exclude_none=True)
         if given_back and body.outcome != "won":
             raise Refusal(400, f"{', '.join(given_back)}: nothing comes back of one that is {body.outcome}")
@@ -267,7 +178,7 @@ class Controls:
             return disputes.conclude(tx, request.path_params["id"], body.outcome, **given_back)
 
     async def conclude_payout(self, request: Request) -> Any:
-        body = await _parsed(request, _PayoutBody)
+        body = await _parsed(request, PayoutBody)
         payout: str = request.path_params["id"]
         if body.failure_code is not None and body.outcome != "failed":
             raise Refusal(400, "failure_code: a payout that is paid has none")
@@ -279,7 +190,7 @@ class Controls:
             return payouts.reconcile(there, payout)
 
     async def pay_checkout(self, request: Request) -> Any:
-        body = await _parsed(request, _CheckoutBody)
+        body = await _parsed(request, CheckoutBody)
         if body.card is not None and body.outcome not in {"paid", "declined"}:
             raise Refusal(400, "card: no card pays later")
         with self._sandbox.change(base_url=base_url(request)) as tx:
@@ -292,7 +203,7 @@ class Controls:
             return {"payouts": payouts.pay_all_out(tx.on(account))}
 
     async def onboard(self, request: Request) -> Any:
-        body = await _parsed(request, _OnboardBody)
+        body = await _parsed(request, OnboardBody)
         account: str = request.path_params["id"]
         if body.outcome != Outcome.RESTRICTED and (body.requirements or body.deadline is not None):
             raise Refusal(400, f"requirements and deadline: nothing is asked of one that is {body.outcome}")
@@ -304,12 +215,12 @@ class Controls:
             )
 
     async def roll(self, request: Request) -> Any:
-        body = await _parsed(request, _RollBody)
+        body = await _parsed(request, RollBody)
         with self._sandbox.change() as tx:
             return webhook_endpoints.roll(tx, request.path_params["id"], expire_in_s=body.expire_in_seconds)
 
     async def reset(self, request: Request) -> Any:
-        body = await _parsed(request, _ResetBody)
+        body = await _parsed(request, ResetBody)
         self._sandbox.reset(body.seed)
         return {"seed": self._sandbox.ids.seed}
 
@@ -333,7 +244,7 @@ def _json(status: int, body: Any) -> Response:
     return Response(orjson.dumps(body, option=orjson.OPT_INDENT_2), status, media_type="application/json")
 
 
-async def _parsed(request: Request, model: type[Body]) -> Body:
+async def _parsed(request: Request, model: type[BodyT]) -> BodyT:
     raw = await request.body()
     try:
         return model.model_validate_json(raw or b"{}")

@@ -5,6 +5,7 @@ import strawberry
 import resolvers.identity
 from domain.identity import Role, SignOut
 from domain.kernel.pages import PageRequest
+from domain.kernel.search import Search
 from schema.identity import (
     RefreshSessionInput,
     SessionPayload,
@@ -14,7 +15,7 @@ from schema.identity import (
     SignUpInput,
     User,
 )
-from schema.shared import Connection, Info, answered
+from schema.shared import Connection, DateTime, Info, answered
 
 
 @strawberry.type
@@ -24,20 +25,24 @@ class PeopleQueries:
         return User.of(await resolvers.identity.me(info.context))
 
     @strawberry.field(
-        description="ADMIN. People, newest first; `email` finds a whole address, for addresses are encrypted."
+        description="ADMIN. People, newest first; `email` finds a whole address, for addresses are "
+        "encrypted. `createdAfter` and `createdBefore`: who came in that time."
     )
     async def users(
         self,
         info: Info,
         email: str | None = None,
         role: Role | None = None,
+        created_after: DateTime | None = None,
+        created_before: DateTime | None = None,
         first: int | None = None,
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
     ) -> Connection[User]:
         request = PageRequest.of(first, after, last, before)
-        page = await resolvers.identity.page(info.context, request, email=email, role=role)
+        joined = Search(created_after=created_after, created_before=created_before)
+        page = await resolvers.identity.page(info.context, request, email=email, role=role, joined=joined)
         return Connection[User].of(page, User.of)
 
 

@@ -11,8 +11,10 @@ from domain.kernel.clock import iso
 from tests.house import House, Person
 
 USERS = """
-query ($email: String, $role: Role, $first: Int, $after: String) {
-  page: users(email: $email, role: $role, first: $first, after: $after) {
+query ($email: String, $role: Role, $createdAfter: DateTime, $createdBefore: DateTime,
+       $first: Int, $after: String) {
+  page: users(email: $email, role: $role, createdAfter: $createdAfter, createdBefore: $createdBefore,
+              first: $first, after: $after) {
     edges { cursor node { id email displayName roles } } pageInfo { hasNextPage endCursor }
   }
 }
@@ -87,6 +89,14 @@ async def test_people_are_listed_newest_first(house: House, ada: Person, edith: 
         person.id for person in reversed(others)
     ]
     assert await page(edith, USERS, role="ADMIN") == [edith.id]
+    rows = await house.collection("users").find({"_id": {"$in": [one.id for one in others]}}).to_list()
+    came = {row["_id"]: iso(row["created_at"]) for row in rows}
+    between = {"createdAfter": came[others[0].id], "createdBefore": came[others[3].id]}
+    for more in ({}, {"role": "CONTRACTOR"}):
+        assert await every_page(edith, USERS, first=1, **between, **more) == [others[2].id, others[1].id]
+    assert await page(edith, USERS, **between, role="CUSTOMER") == []
+    assert await page(edith, USERS, **between, email=others[2].email) == [others[2].id]
+    assert await page(edith, USERS, **between, email=others[0].email) == []
 
 
 async def test_a_person_is_found_by_the_whole_address(house: House, ada: Person, edith: Person) -> None:

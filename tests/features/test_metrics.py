@@ -77,7 +77,7 @@ async def test_the_metrics_are_those_of_the_story(house: House, edith: Person) -
 
     flowed, now = await measured(edith, begun, ended)
     assert flowed == {
-        "grossMerchandiseValue": 105_00,
+        "grossMerchandiseValue": 100_00,
         "fees": 15_00,
         "deposits": 500_00 + 25_00 + 40_00,
         "withdrawals": 30_00 - 10_00,

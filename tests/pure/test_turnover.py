@@ -7,9 +7,7 @@ from domain.metrics import Turnover, turnover
 
 STRIPE, UNEXPLAINED, FEES = "platform:stripe", "platform:unexplained", "platform:fees"
 LOSSES, ADJUSTMENTS, STRIPE_FEES = "platform:losses", "platform:adjustments", "platform:stripe_fees"
-NOTHING = dict.fromkeys(
-    ("gross_merchandise_value", "fees", "deposits", "withdrawals", "refunds", "disputes"), 0
-)
+NOTHING = dict.fromkeys(("fees", "deposits", "withdrawals", "refunds", "disputes"), 0)
 
 
 @pytest.mark.parametrize(
@@ -32,9 +30,9 @@ NOTHING = dict.fromkeys(
         (Kind.WITHDRAWAL_RETURNED, WALLETS, WALLETS, {}),
         (Kind.WITHDRAWAL_REVERSED, STRIPE, WALLETS, {"withdrawals": -7}),
         (Kind.ESCROW_FUNDED, WALLETS, ESCROWS, {}),
-        (Kind.ESCROW_RELEASED, ESCROWS, WALLETS, {"gross_merchandise_value": 7}),
-        (Kind.ESCROW_RELEASED, ESCROWS, FEES, {"gross_merchandise_value": 7, "fees": 7}),
-        (Kind.ESCROW_REFUNDED, ESCROWS, WALLETS, {"gross_merchandise_value": 7}),
+        (Kind.ESCROW_RELEASED, ESCROWS, WALLETS, {}),
+        (Kind.ESCROW_RELEASED, ESCROWS, FEES, {"fees": 7}),
+        (Kind.ESCROW_REFUNDED, ESCROWS, WALLETS, {}),
         (Kind.DISPUTE_WITHDRAWN, WALLETS, STRIPE, {"disputes": 7}),
         (Kind.DISPUTE_WITHDRAWN, UNEXPLAINED, STRIPE, {}),
         (Kind.DISPUTE_REINSTATED, STRIPE, WALLETS, {"disputes": -7}),
@@ -60,6 +58,4 @@ def test_flows_add_up() -> None:
         Flow(Kind.ESCROW_RELEASED, ESCROWS, FEES): 25,
         Flow(Kind.ESCROW_REFUNDED, ESCROWS, FEES): 1,
     }
-    assert turnover(flows) == Turnover(
-        **(NOTHING | {"withdrawals": 20, "gross_merchandise_value": 106, "fees": 26})
-    )
+    assert turnover(flows) == Turnover(**(NOTHING | {"withdrawals": 20, "fees": 26}))
