@@ -8,10 +8,12 @@ from domain import refunds
 from domain.kernel.errors import DomainError
 from domain.refunds import Asker, RefundDeposit
 from tests.house.refunds import ask_of_refund, refund_deposit
-from tests.invariants.history import people, stripe
-from tests.invariants.history.world import UNAVAILABLE, Claim, Wish, World, must
+from tests.invariants.history import escrows, people, stripe
+from tests.invariants.history.deals import PLATFORM_FEE_BPS, WHOLE_BPS
+from tests.invariants.history.world import UNAVAILABLE, Claim, Contractor, Wish, World, must
 
 _NOT_DONE = {"INVALID_STATE", "INVALID_INPUT", "INSUFFICIENT_FUNDS"}
+ESCROW_MIN = 100
 TURNS = ("succeeded", "requires_action", "failed", "canceled")
 
 
@@ -94,6 +96,15 @@ async def by_hand(world: World, wish: Wish, amount: int | None) -> None:
         world.shaken.add(wish.payer.person.id)
         share = {} if amount is None else {"amount": str(amount)}
         await stripe.ask(world, "/v1/refunds", {"payment_intent": intent["id"], **share})
+
+
+async def spend(world: World, wish: Wish, contractor: Contractor) -> None:
+    """Lock all that the deposit's wallet has for a job, as near as the fee lets it be."""
+    person, currency = wish.payer.person, str(wish.command["currency"])
+    available = await person.available(currency)
+    price = available * WHOLE_BPS // (WHOLE_BPS + PLATFORM_FEE_BPS)
+    if price >= ESCROW_MIN:
+        await escrows.create(world, escrows.deal(world, wish.payer, contractor, price, currency))
 
 
 async def turn(world: World, place: int, outcome: str) -> None:

@@ -10,6 +10,7 @@ from tests.invariants.history.deposit_steps import paying
 from tests.invariants.history.steps import (
     Steps,
     amounts,
+    contractors,
     currencies,
     kinds,
     moments_ms,
@@ -18,7 +19,7 @@ from tests.invariants.history.steps import (
     wishes,
 )
 from tests.invariants.history.withdrawal_steps import pauses
-from tests.invariants.history.world import Claim, Payer, Wish
+from tests.invariants.history.world import Claim, Contractor, Payer, Wish
 
 paid = Bundle("paid")
 claimed = Bundle("claimed")
@@ -160,6 +161,25 @@ class TurningSteps(Steps):
             await claims.ask(world, claim)
 
         self._do("refundDeposit, and a dispute", both())
+
+    @rule(wish=paid, contractor=contractors, by_bank=st.booleans(), borne=st.booleans())
+    def comes_back_once_it_is_spent(
+        self, wish: Wish, contractor: Contractor, by_bank: bool, borne: bool
+    ) -> None:
+        """All that is in the wallet is in a job: it owes what a bank, or somebody at Stripe, takes back."""
+        world = self._world
+
+        async def owed() -> None:
+            await claims.spend(world, wish, contractor)
+            if by_bank:
+                await complaints.complain(world, wish, part=False, inquiry=False)
+            else:
+                await claims.by_hand(world, wish, None)
+            await peace.delivered(world)
+            if borne:
+                await complaints.write_off(world, -1, times=2)
+
+        self._do("disputed, and spent" if by_bank else "refunded at Stripe, and spent", owed())
 
     @rule(place=places, outcome=st.sampled_from(complaints.OUTCOMES), part=st.booleans())
     def the_bank_goes_on(self, place: int, outcome: str, part: bool) -> None:
