@@ -62,32 +62,44 @@ class Sweep:
 
     async def once(self) -> None:
         """Everything that is due now, some at a time; nothing when another process sweeps."""
-        async with asyncio.TaskGroup() as lanes:
-            for due in DUE:
-                for _ in range(LANES):
-                    lanes.create_task(self._lane(due))
+        if await self._holds_lease():
+            async with asyncio.TaskGroup() as lanes:
+                for due in DUE:
+                    lanes.create_task(self._lane(due, lanes, LANES - 1))
 
     async def release(self) -> None:
         """Let another process sweep, now."""
         await lease.release(self._runtime.database, LEASE_NAME, holder=self._holder)
 
-    async def _lane(self, due: Due) -> None:
-        while await self._holds_lease():
+    async def _lane(self, due: Due, lanes: asyncio.TaskGroup, more: int) -> None:
+        """One after the other, while the lease is held; the first opens the next of at most `more` lanes.
+
+        Most of the time nothing is due, and a round that finds nothing asks once for each kind.
+        """
+        held = True
+        while held:
             try:
                 claimed = await due.claim(self._runtime)
             except ValidationError as error:
                 # Another version wrote it. Leased like any other, it is out of the way of what lies behind.
                 problems = error.errors(include_input=False, include_context=False, include_url=False)
                 _log.error("due work cannot be read", kind=due.kind, problems=problems)
-                continue
-            if claimed is None:
-                return
-            _SWEPT.labels(kind=due.kind).inc()
-            try:
-                await due.act(self._runtime, claimed)
-            except Exception:
-                # It is due again when its lease ends; what lies behind it must not wait for that.
-                _log.exception("due work failed", kind=due.kind, subject=claimed.id)
+            else:
+                if claimed is None:
+                    return
+                if more:
+                    lanes.create_task(self._lane(due, lanes, more - 1))
+                    more = 0
+                await self._do(due, claimed)
+            held = await self._holds_lease()
+
+    async def _do(self, due: Due, claimed: Any) -> None:
+        _SWEPT.labels(kind=due.kind).inc()
+        try:
+            await due.act(self._runtime, claimed)
+        except Exception:
+            # It is due again when its lease ends; what lies behind it must not wait for that.
+            _log.exception("due work failed", kind=due.kind, subject=claimed.id)
 
     async def _holds_lease(self) -> bool:
         runtime = self._runtime

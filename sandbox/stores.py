@@ -51,8 +51,12 @@ def mongod_program(
     log: Path | None = None,
     set_parameters: Mapping[str, str] | None = None,
     cache_gb: float = 0.25,
+    journal_ms: int | None = None,
 ) -> Program:
-    """A journaled mongod over `folder`, which may have been used on another port before."""
+    """A journaled mongod over `folder`, which may have been used on another port before.
+
+    `journal_ms`: how long what nobody waits for may stay out of the journal, and linearizable reads wait.
+    """
     folder = _made(folder)
     parameters = {
         "diagnosticDataCollectionEnabled": "false",
@@ -66,6 +70,8 @@ def mongod_program(
         *("--bind_ip", LOOPBACK, "--port", str(port), "--nounixsocket", "--replSet", REPLICA_SET),
         *("--wiredTigerCacheSizeGB", str(cache_gb), "--oplogSize", "512", "--quiet"),
     ]
+    if journal_ms is not None:
+        command += ["--journalCommitInterval", str(journal_ms)]
     for name, setting in parameters.items():
         command += ["--setParameter", f"{name}={setting}"]
     return Program("mongodb", command, log or folder / "mongod.log", lambda: _is_primary(port))
@@ -149,7 +155,9 @@ def start_mongod(
     Raises StoreUnavailableError where it cannot run and StoreFailedError where it does not come up.
     """
     port = port or any_free_port()
-    program = mongod_program(folder, port, set_parameters=set_parameters, cache_gb=cache_gb)
+    program = mongod_program(
+        folder, port, set_parameters=set_parameters, cache_gb=cache_gb, journal_ms=10 if throwaway else None
+    )
     return Store(mongodb_url(port), port, _started(program), _stop_signal(throwaway))
 
 

@@ -4,11 +4,16 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
+from argon2 import PasswordHasher
+
+from domain.identity import passwords
 
 # Before the first import of it: its asserts then tell what was compared.
 pytest.register_assert_rewrite("tests.house")
 
 from tests.house import House, Parts  # noqa: E402
+
+REAL_HASHER = passwords._HASHER
 
 # Without the values of every variable in a traceback, which take seconds to print.
 structlog.configure(
@@ -27,9 +32,23 @@ def parts() -> Iterator[Parts]:
 
 
 @pytest.fixture(scope="session")
-async def open_house(parts: Parts) -> AsyncIterator[House]:
+async def open_house(parts: Parts, quick_hashes: None) -> AsyncIterator[House]:
     async with House.open(parts) as house:
         yield house
+
+
+@pytest.fixture(scope="session")
+def quick_hashes() -> Iterator[None]:
+    """Passwords are hashed at the least cost: most tests sign people up, and few are about that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+@pytest.fixture
+def real_hashes(open_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed at the cost that the product has chosen."""
+    monkeypatch.setattr(passwords, "_HASHER", REAL_HASHER)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The sweep: does what is due though nobody rang, one process at a time, and a dead one is succeeded."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from domain.kernel import lease
 from jobs import Sweep
+from tests.contracts.test_indexes import profile
 from tests.house import House, Person
 
 
@@ -53,6 +55,14 @@ async def test_one_process_sweeps_at_a_time(idle_house: House, ada: Person) -> N
 
     await first.once()
     assert await ada.available() == 2_00
+
+
+async def test_a_round_that_finds_nothing_asks_once_for_each_kind(idle_house: House) -> None:
+    async with profile(idle_house) as profiler:
+        await a_sweep(idle_house).once()
+        asked = Counter(query.row["ns"].partition(".")[2] for query in await profiler.queries())
+    assert asked.keys() >= {"leases", "webhook_events", "deposits", "escrows", "withdrawals", "refunds"}
+    assert set(asked.values()) == {1}
 
 
 async def test_a_dead_process_is_succeeded_after_its_lease(idle_house: House, ada: Person) -> None:

@@ -280,6 +280,7 @@ async def test_wrong_address_and_wrong_password_are_answered_alike(door: Door, e
     assert len(answers) == 1
 
 
+@pytest.mark.usefixtures("real_hashes")
 async def test_wrong_address_takes_as_long_as_wrong_password(door: Door, email: str) -> None:
     await door.sign_up(email)
 
@@ -296,6 +297,7 @@ async def test_wrong_address_takes_as_long_as_wrong_password(door: Door, email: 
     assert 0.5 < unknown / known < 2
 
 
+@pytest.mark.usefixtures("real_hashes")
 async def test_an_old_hash_is_renewed_at_sign_in(door: Door, email: str) -> None:
     signed_in = await door.sign_up(email)
     users = User.get_pymongo_collection()

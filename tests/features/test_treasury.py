@@ -274,18 +274,38 @@ async def test_a_refund_that_fails_comes_back_and_is_sent_again(house: House, dr
     assert await house.ledger_is_sound(asking_stripe=True)
 
 
-async def test_a_refund_that_nobody_here_has_decided_is_unexplained(house: House) -> None:
+async def test_a_refund_made_at_stripe_of_a_deposit_that_was_credited_is_adopted(house: House) -> None:
     ada = await house.customer()
     deposit = await paid(house, ada, 25_00)
     await cards_settle(house)
     charge = await charge_of(house, deposit["id"])
-    refund = await house.stripe.request("POST", "/v1/refunds", {"charge": charge["id"], "amount": "500"})
+    await house.stripe.request("POST", "/v1/refunds", {"charge": charge["id"], "amount": "500"})
+
+    await house.chore("treasury")
+
+    [row] = await house.collection("movements").find({"type": "refund"}).to_list()
+    [adopted] = await house.collection("refunds").find({}).to_list()
+    assert (row["outcome"], row["operation"]) == ("MATCHED", adopted["_id"])
+    assert await ada.available() == 20_00
+    assert "unexplained" not in await platform(house)
+    assert await house.ledger_is_sound(asking_stripe=True)
+
+
+async def test_a_refund_of_money_that_is_in_no_wallet_is_unexplained(house: House) -> None:
+    """Of a payment that no deposit asked for, there is nobody to take it from."""
+    asked = {"amount": "2500", "currency": "usd", "confirm": "true", "payment_method": "pm_card_visa"}
+    asked["payment_method_types[0]"] = "card"
+    intent = await house.stripe.request("POST", "/v1/payment_intents", asked)
+    await cards_settle(house)
+    command = {"payment_intent": intent["id"], "amount": "500"}
+    refund = await house.stripe.request("POST", "/v1/refunds", command)
 
     await house.chore("treasury")
 
     [row] = await house.collection("movements").find({"type": "refund"}).to_list()
     assert (row["outcome"], row["operation"]) == ("UNEXPLAINED", refund["id"])
-    assert (await platform(house))["unexplained"] == -5_00
+    assert await house.count("refunds") == 0
+    assert (await platform(house))["unexplained"] == 25_00 - 5_00
     assert await house.ledger_is_sound(asking_stripe=True)
 
 
