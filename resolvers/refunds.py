@@ -64,7 +64,7 @@ async def refundable(context: Context, deposit: Deposit) -> int:
     if not left or deposit.paid.currency != deposit.currency:
         return left
     wallet = await context.loaders.wallets.load(deposit.wallet)
-    return left if wallet is None else min(left, max(wallet.available, 0))
+    return left if wallet is None else refunds.refundable(deposit, wallet.available)
 
 
 def _asker(context: Context) -> Asker:

@@ -9,7 +9,7 @@ from domain.adjustments.documents import Adjustment, AdjustmentKind, AdjustmentS
 from domain.kernel.errors import DomainError, InsufficientFunds, InvalidInput
 from domain.kernel.money import MINOR_UNITS_MAX
 from domain.kernel.operations import Blocker
-from domain.ledger import NewEntry, Wallet, WalletState
+from domain.ledger import FreezeCause, NewEntry, Wallet, WalletState
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,13 @@ def waiting_for(adjustment: Adjustment, wallet: Wallet, *, at: datetime) -> Bloc
 
 def _check(adjustment: Adjustment, wallet: Wallet) -> None:
     """What the books do not know of. Raises InvalidInput."""
+    disputed = any(freeze.cause is FreezeCause.DISPUTE for freeze in wallet.freezes)
+    if adjustment.kind is AdjustmentKind.WRITE_OFF and disputed:
+        # What its bank gives back would be the owner's then, a second time.
+        raise InvalidInput(
+            "A payment into this wallet is disputed: write off the dispute, or wait for its end.",
+            path=["kind"],
+        )
     owed = max(0, -wallet.available)
     if adjustment.kind is AdjustmentKind.WRITE_OFF and not 0 < adjustment.amount <= owed:
         raise InvalidInput(f"Of this wallet's debt, up to {owed} can be written off.", path=["amount"])

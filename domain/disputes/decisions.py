@@ -26,16 +26,17 @@ async def write_off(runtime: Runtime, admin: str, command: WriteOffDispute) -> D
     """Pay the wallet's debt for this dispute out of the platform's losses; the same again is no change.
 
     Raises InvalidInput (no reason, more than is owed), NotFound, Forbidden (one's own), InvalidState (nothing
-    is owed; it was written off with another amount).
+    is owed; it was written off with another amount, or in part where all is meant).
     """
     reason = needed_reason(command.reason)
 
     async def work(tx: Tx) -> Dispute:
         dispute = await _others(tx, admin, command.dispute_id)
         if dispute.write_off is not None:
-            return _written_off_before(dispute, command.amount)
-        amount = _amount(await _owed(tx, dispute), command.amount)
-        made = WriteOff(amount=amount, by=admin, reason=reason, at=tx.now)
+            return _written_off_before(dispute, dispute.write_off, command.amount)
+        owed = await _owed(tx, dispute)
+        amount = _amount(owed, command.amount)
+        made = WriteOff(amount=amount, in_part=amount < owed, by=admin, reason=reason, at=tx.now)
         await ledger.post(tx, postings.written_off(dispute, made, actor=Actor.ADMIN.value))
         await withdrawals.wake(tx, dispute.owner)
         await auditlog.record(
@@ -63,8 +64,9 @@ async def _others(tx: Tx, admin: str, dispute_id: str) -> Dispute:
     return dispute
 
 
-def _written_off_before(dispute: Dispute, amount: int | None) -> Dispute:
-    if amount not in (None, dispute.written_off):
+def _written_off_before(dispute: Dispute, made: WriteOff, amount: int | None) -> Dispute:
+    """`amount` None: all that was owed."""
+    if made.in_part if amount is None else amount != made.amount:
         message = f"It was written off already, with {dispute.written_off} minor units."
         raise InvalidState(message, path=["amount"])
     return dispute

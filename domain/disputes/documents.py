@@ -62,9 +62,10 @@ class Movement(BaseModel):
 
 
 class WriteOff(BaseModel):
-    """An administrator takes what the wallet owes upon the platform."""
+    """An administrator takes what the wallet owes upon the platform; `in_part`: by wish, not all of it."""
 
     amount: int
+    in_part: bool = False
     by: str
     reason: str
     at: datetime

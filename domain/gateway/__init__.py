@@ -26,6 +26,7 @@ from domain.gateway.objects import (
     PaymentIntent,
     PaymentMethod,
     Refund,
+    looks_like_id,
 )
 from domain.gateway.signatures import BadDelivery, verified_event
 
@@ -64,5 +65,6 @@ __all__ = [
     "Unknown",
     "ask",
     "listed",
+    "looks_like_id",
     "verified_event",
 ]

@@ -1,5 +1,6 @@
 """Stripe's objects as the product knows them: plain values, amounts in our minor units."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import Any
 from domain.gateway.amounts import from_stripe
 from domain.kernel.money import Money
 
+_ID = re.compile("[A-Za-z0-9_]{1,255}")
 # What Stripe asks not to be told to the payer, for it would help a thief.
 _SENSITIVE_DECLINES = frozenset({"lost_card", "stolen_card", "fraudulent", "pickup_card", "restricted_card"})
 
@@ -247,6 +249,11 @@ def _redirect(next_action: Mapping[str, Any]) -> str | None:
     redirect = next_action.get("redirect_to_url") or {}
     url: str | None = redirect.get("url")
     return url
+
+
+def looks_like_id(text: str) -> bool:
+    """Whether Stripe may be asked for it: what a person has typed becomes part of an address."""
+    return _ID.fullmatch(text) is not None
 
 
 def id_of(reference: str | Mapping[str, Any] | None) -> str | None:

@@ -5,7 +5,7 @@ from domain.refunds.bookings import Booking, booking_of_refund, booking_of_retur
 from domain.refunds.decisions import RefundOutcome, ResolveRefund, resolve
 from domain.refunds.documents import MACHINE, Refund, RefundOrigin, RefundStatus
 from domain.refunds.reads import find, find_many, find_sent, of_deposit, of_deposits, page_of
-from domain.refunds.service import SEND, Asker, RefundDeposit, Requested, cancel, request
+from domain.refunds.service import SEND, Asker, RefundDeposit, Requested, cancel, refundable, request
 from domain.refunds.upkeep import claim_next, go_on, look_again, wake_for_funds
 from domain.refunds.waiting import waiting_for
 
@@ -38,6 +38,7 @@ __all__ = [
     "of_deposit",
     "of_deposits",
     "page_of",
+    "refundable",
     "request",
     "resolve",
     "waiting_for",

@@ -6,7 +6,7 @@ from typing import Final
 
 from domain import auditlog, gateway
 from domain.auditlog import Act
-from domain.gateway import Refused, StripeTrouble
+from domain.gateway import Refused, StripeTrouble, looks_like_id
 from domain.kernel.database import Tx
 from domain.kernel.errors import Forbidden, InvalidInput, InvalidState, NotFound, PaymentProviderUnavailable
 from domain.kernel.operations import Actor, Failure
@@ -65,7 +65,7 @@ async def resolve(runtime: Runtime, admin: str, command: ResolveRefund) -> Refun
 async def _resolve_sent(
     runtime: Runtime, admin: str, refund: Refund, stripe_refund_id: str | None, reason: str
 ) -> Refund:
-    if stripe_refund_id is None:
+    if stripe_refund_id is None or not looks_like_id(stripe_refund_id):
         raise InvalidInput("Name the refund, re_..., that was made.", path=["refundId"])
     if refund.sent is not None and refund.sent.id == stripe_refund_id:
         return refund

@@ -7,12 +7,12 @@ from typing import Any, Final
 from domain import auditlog, deposits, ledger
 from domain.auditlog import Act
 from domain.deposits import Deposit, DepositStatus
-from domain.gateway.amounts import Inexpressible, to_stripe
+from domain.gateway.amounts import Inexpressible, step, to_stripe
 from domain.kernel.database import Tx
 from domain.kernel.doorbell import DoorbellSilent
 from domain.kernel.errors import DomainError, Forbidden, InvalidInput, InvalidState, NotFound
 from domain.kernel.ids import new_id
-from domain.kernel.money import Money
+from domain.kernel.money import Money, counted
 from domain.kernel.operations import Actor, IdempotencyKey, StatusChange, first_with
 from domain.kernel.reasons import checked_reason
 from domain.refunds import facts, postings, reads
@@ -152,6 +152,12 @@ def check_amount(deposit: Deposit, amount: int | None) -> int:
     except Inexpressible as error:
         raise InvalidInput(str(error), path=["amount"]) from error
     return wanted
+
+
+def refundable(deposit: Deposit, available: int) -> int:
+    """What could be refunded now: what is left of it, as far as its wallet has it, in steps of Stripe's."""
+    left = min(deposit.refundable, max(available, 0))
+    return left - left % step(counted(deposit.paid.currency))
 
 
 async def _deposit(deposit_id: str, tx: Tx) -> Deposit:

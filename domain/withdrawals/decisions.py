@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from domain import auditlog
 from domain.auditlog import Act
-from domain.gateway import Refused, StripeTrouble, Transfer
+from domain.gateway import Refused, StripeTrouble, Transfer, looks_like_id
 from domain.kernel.database import Tx
 from domain.kernel.errors import Forbidden, InvalidInput, InvalidState, NotFound, PaymentProviderUnavailable
 from domain.kernel.operations import Actor, Failure, move
@@ -122,7 +122,7 @@ async def _others(admin: str, withdrawal_id: str, tx: Tx | None = None) -> Withd
 async def _resolve_sent(
     runtime: Runtime, admin: str, withdrawal: Withdrawal, command: ResolveWithdrawal
 ) -> Withdrawal:
-    if command.transfer_id is None:
+    if command.transfer_id is None or not looks_like_id(command.transfer_id):
         raise InvalidInput("Name the transfer, tr_..., that was made.", path=["transferId"])
     if withdrawal.transfer(command.transfer_id) is not None:
         return withdrawal

@@ -280,6 +280,8 @@ async def test_in_review_the_refund_that_was_made_is_named_and_verified(
     for named, path in [
         ({}, "refundId"),
         ({"refundId": "re_none"}, "refundId"),
+        ({"refundId": "re_" + "x" * 300_000}, "refundId"),
+        ({"refundId": "../balance"}, "refundId"),
         ({"refundId": other["id"]}, "refundId"),
     ]:
         refused = await ask_of_refund(edith, "resolveRefund", **command, **named)

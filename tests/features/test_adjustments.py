@@ -22,6 +22,8 @@ from tests.house.adjustments import (
     waiting,
     wallet_id,
 )
+from tests.house.disputes import complain, conclude, told
+from tests.house.refunds import paid
 
 FUNDS = 500_00
 # As the settings have it: ADJUSTMENT_TWO_ADMINS_ABOVE.
@@ -287,6 +289,23 @@ async def test_a_debt_is_written_off_as_a_loss_up_to_what_is_owed(
     assert (await ada.data("{ wallet { frozen } }"))["wallet"] == {"frozen": False}
     assert codes(await writes_off(1)) == [("INVALID_INPUT", ["amount"])]
     assert await house.ledger_is_sound()
+
+
+async def test_while_a_dispute_is_open_only_the_dispute_is_written_off(
+    house: House, ada: Person, edith: Person
+) -> None:
+    """Or what the bank gives back would be the owner's a second time."""
+    grace = await house.contractor()
+    deposit = await paid(house, ada, 50_00)
+    await ada.hires(grace, usd=await ada.available() * 100 // 105)
+    dispute = await told(house, await complain(house, deposit))
+    owed = -await ada.available()
+    assert owed > 0
+    refused = await adjust(edith, dispute["wallet"], owed, kind="WRITE_OFF")
+    assert codes(refused) == [("INVALID_INPUT", ["kind"])]
+    assert await ada.available() == -owed
+    await conclude(house, dispute, "lost")
+    assert codes(await adjust(edith, dispute["wallet"], owed, kind="WRITE_OFF")) == []
 
 
 async def test_what_was_paid_meanwhile_is_not_written_off(

@@ -11,6 +11,8 @@ from domain.deposits import CreateDeposit
 from domain.kernel.errors import InvalidInput
 from domain.kernel.money import Limit
 from tests.house import House, Person
+from tests.house.adjustments import adjust
+from tests.house.refunds import refunds_of
 
 WALLET = """
 query ($currency: CurrencyCode!) {
@@ -161,6 +163,21 @@ async def test_one_person_keeps_five_currencies_apart(house: House) -> None:
         assert sum(balances.values()) == 0
         assert balances["platform:stripe"] == -amount
     assert await house.ledger_is_sound()
+
+
+async def test_what_is_said_to_be_refundable_can_be_refunded(house: House) -> None:
+    """Also where the wallet holds what Stripe has no integer for."""
+    ada, edith = await house.customer(), await house.admin()
+    deposit = (await ada.create_deposit(AMOUNT, currency="KWD"))["deposit"]
+    await house.pay(deposit)
+    await house.settled(ada, deposit)
+    query = '{ wallet(currency: "KWD") { id } }'
+    await adjust(edith, (await ada.data(query))["wallet"]["id"], -13)
+
+    query = "query ($id: ID!) { deposit(id: $id) { refundable { amount } } }"
+    shown = (await ada.data(query, {"id": deposit["id"]}))["deposit"]["refundable"]["amount"]
+    assert shown == AMOUNT - 20
+    await refunds_of(edith, deposit, shown)
 
 
 async def test_krona_paid_as_dollars_are_for_a_person_to_judge(house: House) -> None:

@@ -548,6 +548,16 @@ async def test_what_is_owed_is_written_off_once(house: House, ada: Person, edith
     assert await house.ledger_is_sound()
 
 
+async def test_all_is_not_taken_for_the_part_that_was_written_off(
+    house: House, ada: Person, edith: Person
+) -> None:
+    row = await owing(house, ada)
+    assert (await write_off(edith, row, amount=40_00))["userErrors"] == []
+    assert (await write_off(edith, row, amount=40_00))["userErrors"] == []
+    assert codes(await write_off(edith, row)) == [("INVALID_STATE", ["amount"])]
+    assert await ada.available() == -2_00
+
+
 async def test_what_comes_back_makes_good_the_loss_first(house: House, ada: Person, edith: Person) -> None:
     row = await owing(house, ada)
     assert (await write_off(edith, row, amount=12_00))["userErrors"] == []

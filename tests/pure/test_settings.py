@@ -74,6 +74,11 @@ def test_without_a_word_an_adjustment_above_100_dollars_needs_two_administrators
     assert [policy.adjustment_two_admins_above.of(code) for code in ("EUR", "JPY")] == [25_00, 300]
 
 
+def test_without_a_word_owners_refund_nothing_themselves() -> None:
+    assert settings().policy().owner_refund_window == timedelta(0)
+    assert settings(owner_refund_window_hours="48").policy().owner_refund_window == timedelta(hours=48)
+
+
 def test_the_bounds_of_a_withdrawal_are_what_a_bank_can_be_paid() -> None:
     policy = settings(
         currencies="USD,HUF,KWD,ISK,MGA", withdrawal_min="1001,KWD:1234", withdrawal_max="20099"

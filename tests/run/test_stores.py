@@ -49,7 +49,7 @@ def test_what_a_killed_process_had_begun_is_let_go_of_within_its_lease(tmp_path:
     """MongoDB's own limit is a minute, in which nobody else can write the wallet."""
     limit = "transactionLifetimeLimitSeconds"
     with start_mongod(tmp_path / "mongodb") as store, _client(store.url) as client:
-        kept_s = client.admin.command("getParameter", 1, **{limit: 1})[limit]
+        kept_s = client.admin.command({"getParameter": 1, limit: 1})[limit]
     reaped_s = kept_s * 1.5  # it looks every half of that
     assert reaped_s < Settings.model_fields["lease_seconds"].default
 

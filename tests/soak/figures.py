@@ -15,7 +15,8 @@ def line(tally: Tally, seed: int, began: float) -> str:
     return (
         f"{doing} · seed {seed} · {tally.histories} histories · {tally.rules.total()} steps · "
         f"{tally.deposits.total()} deposits · {tally.escrows.total()} escrows · "
-        f"{tally.withdrawals.total()} withdrawals · "
+        f"{tally.withdrawals.total()} withdrawals · {tally.refunds.total()} refunds · "
+        f"{tally.disputes.total()} disputes · "
         f"{tally.faults.total()} faults · {time.monotonic() - began:.0f} s in this batch"
     )
 
@@ -27,6 +28,9 @@ def tables(tally: Tally) -> Iterator[Table]:
     yield _counted("Deposits by their last state", tally.deposits)
     yield _counted("Escrows by their last state", tally.escrows)
     yield _counted("Withdrawals by their last state", tally.withdrawals)
+    yield _counted("Refunds by their last state", tally.refunds)
+    yield _counted("Disputes by their last state", tally.disputes)
+    yield _counted("Adjustments by their last state", tally.adjustments)
     yield _counted("Connect accounts by their last state", tally.accounts)
     yield _money(tally)
     yield _counted("Deliveries of events", tally.events)

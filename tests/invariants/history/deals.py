@@ -114,7 +114,7 @@ class Deal:
         decided = any(order.done and order.by == "admin" and order.kind == RELEASE for order in self.orders)
         return {"DISPUTED", going_on} if decided else {"DISPUTED"}
 
-    def allows(self, order: Order, *, frozen: bool) -> bool | None:
+    def allows(self, order: Order, *, frozen: bool | None) -> bool | None:
         """Whether it must be done; None where nobody can tell. `frozen`: whether the customer's wallet is."""
         within = order.amount is None or order.amount <= self.rest
         states = self.states()
@@ -129,5 +129,5 @@ class Deal:
         if order.kind == RELEASE and order.by == "customer":
             if frozen or not within or states == {"DISPUTED"}:
                 return False
-            return None if len(states) > 1 else True
+            return None if frozen is None or len(states) > 1 else True
         return within

@@ -95,7 +95,7 @@ async def move(world: World, running: Deal, orders: Sequence[Order], *, times: i
         return
     alone = len(orders) == 1
     running.orders.extend(order for order in orders if order not in running.orders)
-    frozen = (running.customer.person.id, running.currency) in world.frozen
+    frozen = world.frozen_for(running.customer.person, running.currency)
     known = [None if order.done or not alone else running.allows(order, frozen=frozen) for order in orders]
     payloads = await asyncio.gather(*(_ask(world, running, order) for order in orders for _ in range(times)))
     answered = [payloads[first * times : (first + 1) * times] for first in range(len(orders))]
@@ -190,8 +190,8 @@ def _heard_created(world: World, wanted: Deal, payload: Mapping[str, Any]) -> No
     made, codes = payload["escrow"], world.codes("createEscrow", payload)
     if made is None:
         must(wanted.id is None, f"the escrow {wanted.id} is there, and its replay answers {codes}")
-        frozen = (wanted.customer.person.id, wanted.currency) in world.frozen
-        allowed = {"INSUFFICIENT_FUNDS"} | ({"WALLET_FROZEN"} if frozen else set())
+        frozen = world.frozen_for(wanted.customer.person, wanted.currency)
+        allowed = {"INSUFFICIENT_FUNDS"} | (set() if frozen is False else {"WALLET_FROZEN"})
         must(len(codes) == 1 and codes <= allowed, f"createEscrow was refused by {codes}")
         return
     must(not codes, f"an escrow, and {codes}")

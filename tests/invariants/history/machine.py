@@ -10,6 +10,8 @@ import sys
 
 from tests.invariants.history import (
     accounts,
+    claims,
+    complaints,
     corrections,
     desk,
     draws,
@@ -24,11 +26,12 @@ from tests.invariants.history.correction_steps import CorrectionSteps
 from tests.invariants.history.deposit_steps import DepositSteps
 from tests.invariants.history.escrow_steps import EscrowSteps
 from tests.invariants.history.trouble_steps import TroubleSteps
+from tests.invariants.history.turning_steps import TurningSteps
 from tests.invariants.history.withdrawal_steps import WithdrawalSteps
 from tests.invariants.history.world import OVER_MINUTES, World
 
 
-class History(DepositSteps, EscrowSteps, WithdrawalSteps, CorrectionSteps, TroubleSteps):
+class History(DepositSteps, EscrowSteps, WithdrawalSteps, TurningSteps, CorrectionSteps, TroubleSteps):
     """One history in an empty house. `seed` is the sandbox's."""
 
     def __init__(self, world: World, bridge: Bridge, seed: int) -> None:
@@ -51,7 +54,7 @@ async def _end(world: World) -> None:
     await trouble.heal(world)
     await accounts.all_look(world)
     await peace.until_agreed(world, reckoning.differences)
-    for nouns in (people, escrows, desk, accounts, draws, corrections):
+    for nouns in (people, escrows, desk, accounts, draws, corrections, claims, complaints):
         await nouns.judge(world)
     await trouble.time_passes(world, OVER_MINUTES)
     await peace.until_agreed(world, reckoning.unsettled)

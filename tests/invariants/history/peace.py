@@ -11,7 +11,7 @@ from tests.invariants.history.world import World, must
 ROUND_MINUTES = 61
 ROUNDS_MAX = 8
 # Whatever the sweep looks after.
-OPERATIONS = ("deposits", "escrows", "connect_accounts", "withdrawals")
+OPERATIONS = ("deposits", "escrows", "connect_accounts", "withdrawals", "refunds", "disputes")
 Differences = Callable[[World], Awaitable[list[str]]]
 
 

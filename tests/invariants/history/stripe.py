@@ -12,6 +12,8 @@ from tests.invariants.history.world import Wish, World, must
 # Beyond what a signature may be old.
 OLD_S = 400
 PATIENCE_S = 1.0
+# Stripe counts krónur in hundredths, which it does not charge.
+STRIPES_IN_ONE = {"ISK": 100}
 FOREIGN = {"metadata[made_by]": "somebody else"}
 
 
@@ -47,11 +49,30 @@ async def pay_twice(world: World, wanted: Wish, amount: int, currency: str, card
         await world.house.stripe.confirm(intent["id"], card)
 
 
+async def paid_as_agreed(world: World, wanted: Wish) -> list[dict[str, Any]]:
+    """The intent of a deposit that was paid as its person wanted: none, or one."""
+    agreed = (wanted.command["amount"], wanted.command["currency"])
+    return [
+        intent
+        for intent in await world.house.stripe.objects("payment_intent")
+        if wanted.deposit is not None
+        and intent["metadata"].get("deposit_id") == wanted.deposit
+        and intent["status"] == "succeeded"
+        and not is_foreign(intent)
+        and in_ours(intent["amount_received"], intent["currency"]) == agreed
+    ]
+
+
 async def fail_refund(world: World, place: int) -> None:
     """The bank sends back what was refunded, if anything was."""
     refunds = [one for one in await world.house.stripe.objects("refund") if one["payment_intent"]]
     if refunds and (refund := refunds[place % len(refunds)])["status"] not in {"failed", "canceled"}:
         await world.house.stripe.control(f"/refunds/{refund['id']}", {"outcome": "failed"})
+
+
+def in_ours(amount: int, currency: str) -> tuple[int, str]:
+    code = currency.upper()
+    return amount // STRIPES_IN_ONE.get(code, 1), code
 
 
 def is_foreign(intent: Mapping[str, Any]) -> bool:

@@ -27,6 +27,8 @@ READING = (
     ("GET", "/v1/customers"),
     ("GET", "/v1/refunds"),
     ("GET", "/v1/refunds/*"),
+    ("GET", "/v1/disputes"),
+    ("GET", "/v1/disputes/*"),
     ("GET", "/v1/payment_methods/*"),
     ("GET", "/v1/customers/*"),
     ("GET", "/v1/customers/*/payment_methods"),
@@ -57,6 +59,8 @@ SENDING = (
     ("GET", "/v1/payouts"),
     ("GET", "/v1/payouts/*"),
 )
+# The same for a refund.
+REFUNDING = (("POST", "/v1/refunds"), ("GET", "/v1/refunds"), ("GET", "/v1/refunds/*"), ("GET", "/v1/events"))
 FAULTS = ("latency", "error_400", *sandbox.FAULTS, *sandbox.TIMEOUTS)
 LATENCY_MS = 150
 SOUND = {"drop": 0, "corrupt": 0, "old_timestamps": 0}

@@ -57,6 +57,18 @@ class Draw:
 
 
 @dataclass(eq=False)
+class Claim:
+    """One intention of an administrator's to refund a deposit, under one key; `id` once it is known."""
+
+    wish: "Wish"
+    key: str
+    amount: int | None
+    id: str | None = None
+    firsts: int = 0
+    canceled: bool = False
+
+
+@dataclass(eq=False)
 class Correction:
     """One intention of an administrator's to adjust a wallet, under one key; the rest: as it was answered."""
 
@@ -102,6 +114,8 @@ class World:
 
     `granted`: what people got that Stripe knows nothing of, by person and currency.
     `frozen`: the wallets that an administrator froze, likewise.
+    `shaken`: people of whose payments something went back that nobody here asked for, or was disputed.
+    `written_off`: of disputes, by Stripe's ids: how much, and what had come back by then.
     `gone`: accounts that let us in no more, by Stripe's ids. `deaf`: events may never have reached us.
     """
 
@@ -119,6 +133,9 @@ class World:
         self.deals: list[Deal] = []
         self.draws: list[Draw] = []
         self.corrections: list[Correction] = []
+        self.claims: list[Claim] = []
+        self.shaken: set[str] = set()
+        self.written_off: dict[str, tuple[int, int]] = {}
         self.granted: Counter[tuple[str, str]] = Counter()
         self.frozen: set[tuple[str, str]] = set()
         self.gone: set[str] = set()
@@ -131,6 +148,10 @@ class World:
     def everybody(self) -> list[Person]:
         """Who has signed in."""
         return [*(user.person for user in self.users()), *self.admins]
+
+    def frozen_for(self, person: Person, currency: str) -> bool | None:
+        """Whether nothing may leave the wallet; None where that hangs on disputes and debts."""
+        return (person.id, currency) in self.frozen or (None if person.id in self.shaken else False)
 
     def codes(self, verb: str, payload: Mapping[str, Any]) -> set[str]:
         """Those of the refusals in an answer, counted; none when it was done."""

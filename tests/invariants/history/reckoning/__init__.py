@@ -9,9 +9,11 @@ from tests.invariants.history.reckoning import (
     business,
     counting,
     deposits,
+    disputes,
     escrows,
     packs,
     records,
+    refunds,
     wallets,
     withdrawals,
 )
@@ -27,6 +29,8 @@ async def differences(world: World) -> list[str]:
         *escrows.differences(world, sides),
         *accounts.differences(world, sides),
         *withdrawals.differences(world, sides),
+        *refunds.differences(world, sides),
+        *disputes.differences(world, sides),
         *wallets.differences(world, sides),
     ]
 
@@ -53,6 +57,9 @@ async def reckon(world: World) -> None:
         *accounts.one_of_each(sides),
         *withdrawals.one_of_each(world, sides),
         *await withdrawals.waiting(world, sides),
+        *refunds.one_of_each(world, sides),
+        *await refunds.waiting(world, sides),
+        *disputes.one_of_each(sides),
         *records.histories(sides),
         *records.statements(world, sides),
         *await records.inbox(world),

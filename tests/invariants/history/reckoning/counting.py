@@ -9,6 +9,9 @@ def count(world: World, sides: Sides) -> None:
     tally.deposits.update(row["status"] for row in sides.deposits)
     tally.escrows.update(row["status"] for row in sides.escrows)
     tally.withdrawals.update(row["status"] for row in sides.withdrawals)
+    tally.refunds.update(f"{row['status']} ({row['origin']})" for row in sides.paybacks)
+    tally.disputes.update(row["status"] for row in sides.complaints)
+    tally.adjustments.update(row["status"] for row in sides.adjustments)
     tally.accounts.update(row["status"] for row in sides.connected)
     for intent in sides.intents:
         amount, currency = received(intent)
@@ -28,6 +31,8 @@ def count(world: World, sides: Sides) -> None:
     tally.checks["escrows against their parties"] += len(sides.escrows)
     tally.checks["moves of escrows"] += len(sides.moves)
     tally.checks["withdrawals against Stripe"] += len(sides.withdrawals)
+    tally.checks["refunds against Stripe"] += len(sides.paybacks)
+    tally.checks["disputes against Stripe"] += len(sides.complaints)
     tally.checks["transfers"] += len(sides.transfers)
     tally.checks["payouts"] += len(sides.payouts)
 

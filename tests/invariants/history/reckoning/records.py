@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from domain import deposits, escrow, onboarding
+from domain import adjustments, deposits, disputes, escrow, onboarding
+from domain import refunds as refund
 from domain import withdrawals as withdrawal
 from domain.inbox import FindingKind
 from domain.kernel.database import Row
 from domain.kernel.machine import Machine
-from tests.invariants.history.reckoning import escrows, withdrawals
+from tests.invariants.history.reckoning import disputes as complaints
+from tests.invariants.history.reckoning import escrows, refunds, withdrawals
 from tests.invariants.history.reckoning.deposits import paid_as_agreed
 from tests.invariants.history.reckoning.sides import Sides
 from tests.invariants.history.world import World
@@ -22,6 +24,11 @@ def histories(sides: Sides) -> Iterator[str]:
     yield from _histories(sides.escrows, escrow.MACHINE, {escrow.EscrowStatus.FUNDED})
     first = {withdrawal.WithdrawalStatus.AWAITING_APPROVAL, withdrawal.WithdrawalStatus.PENDING}
     yield from _histories(sides.withdrawals, withdrawal.MACHINE, first)
+    asked_for = {refund.RefundStatus.PENDING, refund.RefundStatus.PROCESSING}
+    yield from _histories(sides.paybacks, refund.MACHINE, asked_for)
+    yield from _histories(sides.complaints, disputes.MACHINE, set(disputes.DisputeStatus))
+    words = {adjustments.AdjustmentStatus.AWAITING_CONFIRMATION, adjustments.AdjustmentStatus.POSTED}
+    yield from _histories(sides.adjustments, adjustments.MACHINE, words)
     first_of_accounts = {onboarding.ConnectAccountStatus.INCOMPLETE}
     yield from _histories(sides.connected, onboarding.MACHINE, first_of_accounts)
     for row in sides.deposits:
@@ -40,8 +47,16 @@ def statements(world: World, sides: Sides) -> Iterator[str]:
         shown[line["operation"], wallet["owner"], wallet["currency"]] += change
     told.update(escrows.told(world, sides))
     told.update(withdrawals.told(world, sides))
+    told.update(refunds.told(sides))
+    told.update(complaints.told(world, sides))
+    corrected = {correction.id: correction for correction in world.corrections if correction.id}
+    for correction in corrected.values():
+        if correction.status == "POSTED":
+            told[str(correction.id), correction.person.id, correction.currency] += correction.amount
     for key in sorted(shown.keys() | told.keys()):
-        if shown[key] != told[key] and not key[0].startswith("adj_"):
+        # What people had from the start is an adjustment too.
+        granted = key[0].startswith("adj_") and key[0] not in corrected
+        if shown[key] != told[key] and not granted:
             yield f"{key[0]} brought {told[key]} {key[2]}, and the statement shows {shown[key]}"
 
 

@@ -2,39 +2,59 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from domain.kernel.database import Row
 from tests.house import House
+from tests.invariants.history.stripe import in_ours
 
-# Stripe counts krónur in hundredths, which it does not charge.
-STRIPES_IN_ONE = {"ISK": 100}
+__all__ = ["Sides", "in_ours", "received"]
+
 _COLLECTIONS = (
     "deposits",
     "escrows",
     "escrow_moves",
     "withdrawals",
+    "refunds",
+    "disputes",
+    "adjustments",
     "connect_accounts",
     "wallets",
     "statement_lines",
     "entries",
     "payment_methods",
 )
-_KINDS = ("payment_intent", "refund", "customer", "payment_method", "account", "transfer", "checkout.session")
+_KINDS = (
+    "payment_intent",
+    "refund",
+    "dispute",
+    "customer",
+    "payment_method",
+    "account",
+    "transfer",
+    "checkout.session",
+)
 
 
 @dataclass(frozen=True)
 class Sides:
     """Rows of ours, and objects of Stripe's by their kind: the platform's own.
 
+    `paybacks` are our refunds and `complaints` our disputes; those called so are Stripe's.
+
     `payouts`: of the accounts, by their ids. `arrived`: what moved the accounts' balances, in its order, each
     with its `account`.
     """
+
+    CLOSED: ClassVar = {"warning_closed", "won", "lost", "prevented"}
 
     deposits: list[Row]
     escrows: list[Row]
     moves: list[Row]
     withdrawals: list[Row]
+    paybacks: list[Row]
+    complaints: list[Row]
+    adjustments: list[Row]
     connected: list[Row]
     wallets: list[Row]
     lines: list[Row]
@@ -42,6 +62,7 @@ class Sides:
     cards: list[Row]
     intents: list[dict[str, Any]]
     refunds: list[dict[str, Any]]
+    disputes: list[dict[str, Any]]
     customers: list[dict[str, Any]]
     attached: list[dict[str, Any]]
     accounts: list[dict[str, Any]]
@@ -72,6 +93,17 @@ class Sides:
     def transfers_of(self, withdrawal: Row) -> list[dict[str, Any]]:
         return [one for one in self.transfers if one["metadata"].get("withdrawal_id") == withdrawal["_id"]]
 
+    def wallet(self, wallet_id: str) -> Row:
+        return next(row for row in self.wallets if row["_id"] == wallet_id)
+
+    def dispute(self, stripe_id: str) -> dict[str, Any] | None:
+        return next((one for one in self.disputes if one["id"] == stripe_id), None)
+
+    @staticmethod
+    def movements(dispute: dict[str, Any]) -> list[tuple[int, str]]:
+        """What left Stripe's balance for it, below zero, and what came back, with its currency."""
+        return [(one["amount"], one["currency"]) for one in dispute["balance_transactions"]]
+
     def books(self) -> Counter[tuple[str, str]]:
         """What is in each account of the books, by currency and name, as the entries say."""
         held: Counter[tuple[str, str]] = Counter()
@@ -84,8 +116,3 @@ class Sides:
 
 def received(intent: dict[str, Any]) -> tuple[int, str]:
     return in_ours(intent["amount_received"], intent["currency"])
-
-
-def in_ours(amount: int, currency: str) -> tuple[int, str]:
-    code = currency.upper()
-    return amount // STRIPES_IN_ONE.get(code, 1), code

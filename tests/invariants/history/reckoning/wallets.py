@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.invariants.history.reckoning import deposits, escrows, withdrawals
+from tests.invariants.history.reckoning import deposits, disputes, escrows, withdrawals
 from tests.invariants.history.reckoning.sides import Sides, in_ours, received
 from tests.invariants.history.world import World
 
@@ -13,7 +13,8 @@ UNEXPLAINED = "platform:unexplained"
 def differences(world: World, sides: Sides) -> Iterator[str]:
     due = Counter(world.granted)
     due.update(_paid_in(sides))
-    for told in (escrows.told(world, sides), withdrawals.told(world, sides)):
+    nouns = (escrows, withdrawals, disputes)
+    for told in (noun.told(world, sides) for noun in nouns):
         for (_, person, currency), amount in told.items():
             due[person, currency] += amount
     has = {(row["owner"], row["currency"]): row["available"] + row["held"] for row in sides.wallets}
