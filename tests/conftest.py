@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import structlog
 from argon2 import PasswordHasher
+from stripe import HTTPClient
 
 from domain.identity import passwords
 
@@ -32,7 +33,7 @@ def parts() -> Iterator[Parts]:
 
 
 @pytest.fixture(scope="session")
-async def open_house(parts: Parts, quick_hashes: None) -> AsyncIterator[House]:
+async def open_house(parts: Parts, quick_hashes: None, quick_repeats: None) -> AsyncIterator[House]:
     async with House.open(parts) as house:
         yield house
 
@@ -42,6 +43,14 @@ def quick_hashes() -> Iterator[None]:
     """Passwords are hashed at the least cost: most tests sign people up, and few are about that."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+@pytest.fixture(scope="session")
+def quick_repeats() -> Iterator[None]:
+    """What only reads is asked again soon: a fault that outlasts all tries takes more than a second else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HTTPClient, "INITIAL_DELAY", 0.02)
         yield
 
 
