@@ -181,9 +181,8 @@ class Deposit(Operation[DepositStatus]):
         own = None if self.payment_intent_id is None else self.receipt_of(self.payment_intent_id)
         if own is not None:
             return Money(own.amount if own.is_credited else 0, own.currency)
-        foreign = sum(receipt.amount for receipt in self.receipts if receipt.is_credited)
-        agreed = self.received_currency is None
-        return Money(self.received - foreign if agreed and self.received else 0, self.currency)
+        agreed = self.received_currency is None and self.received
+        return Money(self.received - self._credited_beside() if agreed else 0, self.currency)
 
     @property
     def refunded(self) -> int:
@@ -209,13 +208,25 @@ class Deposit(Operation[DepositStatus]):
         """What that intent brought, if it was not as agreed."""
         return next((r for r in self.receipts if r.payment_intent_id == payment_intent_id), None)
 
+    def received_as_agreed(self, money: Money) -> dict[str, Any]:
+        """The fields that say what reached a wallet, once what was agreed has: in its currency from now on."""
+        return {"received": money.amount + self._credited_beside(), "received_currency": None}
+
     def received_with(self, money: Money) -> dict[str, Any]:
-        """The fields that say what reached a wallet, once `money` has too: in the currency that was first."""
+        """Likewise, once a receipt's `money` has been credited: in the currency that was first."""
         if self.received == 0:
             other = None if money.currency == self.currency else money.currency
             return {"received": money.amount, "received_currency": other}
         same = money.currency == (self.received_currency or self.currency)
         return {"received": self.received + money.amount} if same else {}
+
+    def _credited_beside(self) -> int:
+        """What came into the same wallet by a review."""
+        return sum(
+            receipt.amount
+            for receipt in self.receipts
+            if receipt.is_credited and receipt.currency == self.currency
+        )
 
     def review_ref(self, step: str, intent_id: str, returned: str | None = None) -> str:
         """The ref of a step about money that was not agreed: one for each intent, and each return of it."""

@@ -168,7 +168,7 @@ async def _received(
         S.SUCCEEDED,
         actor=actor,
         changes={
-            **deposit.received_with(intent.received),
+            **deposit.received_as_agreed(intent.received),
             "payment_intent_id": intent.id,
             **NO_SECRETS,
             "failure": None,

@@ -53,12 +53,14 @@ MACHINE = Machine(
 class Movement(BaseModel):
     """A balance transaction of Stripe's: `amount` came back or, negative, was taken.
 
-    `recovered`: of what came back, what made good a loss that was written off before.
+    `recovered`: of what came back, what made good a loss that was written off before. `in_wallet`: where the
+    payment was then; else in platform:unexplained.
     """
 
     id: str
     amount: int
     recovered: int = 0
+    in_wallet: bool
 
 
 class WriteOff(BaseModel):
@@ -75,8 +77,8 @@ class Dispute(Operation[DisputeStatus]):
     """Amounts in minor units of `currency`, the wallet's. Its caller's key is Stripe's id, see decision 58.
 
     `wallet`: frozen while it is open. `in_wallet`: the payment is in it, and what is taken comes from there;
-    else the payment waits in platform:unexplained for a review. `left`: balance transactions in another
-    currency, which are the treasury's. `observed_at`: when Stripe was asked for what is stored here.
+    else it waits in platform:unexplained for a review, until it is credited. `left`: balance transactions in
+    another currency, which are the treasury's. `observed_at`: when Stripe was asked for what is stored here.
     """
 
     machine = MACHINE

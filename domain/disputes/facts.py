@@ -14,7 +14,7 @@ from domain import deposits, ledger, withdrawals
 from domain.deposits import Deposit
 from domain.disputes import postings, reads
 from domain.disputes.documents import Dispute, DisputeStatus, Movement
-from domain.gateway import BalanceTransaction, Refused
+from domain.gateway import BalanceTransaction, NotDone, Refused
 from domain.gateway import Dispute as StripeDispute
 from domain.kernel.alerts import alert
 from domain.kernel.database import Tx
@@ -63,7 +63,7 @@ async def record(tx: Tx, told: Told, *, actor: Actor) -> Dispute | None:
     known = await reads.find_by_stripe_id(told.dispute.id, tx)
     if known is None and told.deposit is None:
         return None
-    dispute = known or await _new(tx, told, actor=actor)
+    dispute = await _new(tx, told, actor=actor) if known is None else await _where_it_is(tx, known)
     movements, foreign = _unseen(dispute, told.dispute.movements)
     changes: dict[str, Any] = {}
     if known is None or told.observed_at >= known.observed_at:
@@ -94,7 +94,8 @@ async def record(tx: Tx, told: Told, *, actor: Actor) -> Dispute | None:
 async def _deposit(runtime: Runtime, payment_intent_id: str | None, *, actor: Actor) -> str | None:
     """The deposit whose payment is disputed, with that payment in the books.
 
-    Its events may come later than the dispute's, or never; and our own answer may not be stored yet.
+    Its events may come later than the dispute's, or never; and our own answer may not be stored yet. Raises
+    StripeTrouble, also while Stripe does not show the payment as made: where it goes is not known before.
     """
     if payment_intent_id is None:
         return None
@@ -104,7 +105,11 @@ async def _deposit(runtime: Runtime, payment_intent_id: str | None, *, actor: Ac
     except Refused:
         return None
     deposit = await deposits.settle(runtime, intent, observed_at=observed_at, actor=actor)
-    return None if deposit is None else deposit.id
+    if deposit is None:
+        return None
+    if intent.status != "succeeded":
+        raise NotDone("disputed_before_paid")
+    return deposit.id
 
 
 async def _new(tx: Tx, told: Told, *, actor: Actor) -> Dispute:
@@ -138,6 +143,15 @@ async def _new(tx: Tx, told: Told, *, actor: Actor) -> Dispute:
     return dispute
 
 
+async def _where_it_is(tx: Tx, dispute: Dispute) -> Dispute:
+    """What waited for a review may have been credited since, but not while a dispute of it is open."""
+    if dispute.in_wallet or dispute.is_open:
+        return dispute
+    deposit = await deposits.get(dispute.deposit, tx)
+    purse = await _purse(tx, deposit, dispute.payment_intent_id, dispute.currency)
+    return dispute if purse is None else dispute.model_copy(update={"wallet": purse, "in_wallet": True})
+
+
 async def _purse(tx: Tx, deposit: Deposit, payment_intent_id: str, currency: str) -> str | None:
     """The wallet that the payment was credited to; None while it waits for a review, or was sent back."""
     receipt = deposit.receipt_of(payment_intent_id)
@@ -146,7 +160,7 @@ async def _purse(tx: Tx, deposit: Deposit, payment_intent_id: str, currency: str
             return None
         wallet = await ledger.wallet(deposit.wallet, tx)
     elif receipt.is_credited:
-        wallet = await ledger.wallet_of(deposit.owner, receipt.currency)
+        wallet = await ledger.wallet_of(deposit.owner, receipt.currency, tx)
     else:
         return None
     return wallet.id if wallet is not None and wallet.currency == currency else None
@@ -169,7 +183,8 @@ def _unseen(
         recovered = min(max(amount, 0), unrecovered)
         unrecovered -= recovered
         if amount:
-            booked.append(Movement(id=movement.id, amount=amount, recovered=recovered))
+            one = Movement(id=movement.id, amount=amount, recovered=recovered, in_wallet=dispute.in_wallet)
+            booked.append(one)
     return booked, foreign
 
 
@@ -215,6 +230,8 @@ async def _write(tx: Tx, known: Dispute | None, after: Dispute, told: Told, *, a
         await made.insert(session=tx.session)
         return made
     changes = {
+        "wallet": after.wallet,
+        "in_wallet": after.in_wallet,
         "evidence_due_by": after.evidence_due_by,
         "reason": after.reason,
         "movements": [movement.model_dump() for movement in after.movements],

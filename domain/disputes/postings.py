@@ -24,7 +24,7 @@ def moved(dispute: Dispute, movement: Movement, *, read_before: bool, actor: str
     None where the money is in platform:unexplained by that already, and belongs there.
     """
     stripe = UNEXPLAINED if read_before else STRIPE
-    purse = Account.available(dispute.wallet) if dispute.in_wallet else UNEXPLAINED
+    purse = Account.available(dispute.wallet) if movement.in_wallet else UNEXPLAINED
     if stripe == purse:
         return None
     ref = moved_ref(dispute.id, movement.id)

@@ -38,6 +38,12 @@ async def paid_by_hand(
     await house.until(received)
 
 
+async def refundable(person: Person, deposit: dict[str, Any]) -> tuple[int, str]:
+    query = "query ($id: ID!) { deposit(id: $id) { refundable { amount currency } } }"
+    shown = (await person.data(query, {"id": deposit["id"]}))["deposit"]["refundable"]
+    return shown["amount"], shown["currency"]
+
+
 @pytest.mark.parametrize("currency", ["usd", "eur"])
 async def test_its_own_intent_paid_after_another_was_credited(
     house: House, ada: Person, edith: Person, currency: str
@@ -53,7 +59,20 @@ async def test_its_own_intent_paid_after_another_was_credited(
 
     credited = await ada.available() + await ada.available("EUR")
     assert (credited, await unexplained(house)) == (45_00, 0)
+    assert await refundable(ada, deposit) == (25_00, "USD")
     assert await house.ledger_is_sound()
+
+
+@pytest.mark.parametrize("currency", ["usd", "eur"])
+async def test_what_is_credited_beside_it_is_not_what_its_own_intent_paid(
+    house: House, ada: Person, edith: Person, currency: str
+) -> None:
+    deposit = await ada.deposits(usd=25_00)
+    await house.pay(deposit)
+    await house.settled(ada, deposit)
+    await paid_by_hand(house, ada, deposit, currency=currency)
+    assert (await resolve(edith, deposit, "CREDIT"))["userErrors"] == []
+    assert await refundable(ada, deposit) == (25_00, "USD")
 
 
 async def test_its_own_intent_paid_between_two_decisions(house: House, ada: Person, edith: Person) -> None:

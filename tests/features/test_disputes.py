@@ -7,6 +7,7 @@ import pytest
 
 from domain import treasury, withdrawals
 from domain.disputes import facts, upkeep
+from domain.gateway import StripeTrouble
 from domain.kernel.database import Tx
 from domain.kernel.operations import Actor
 from domain.withdrawals.sending import ERRAND
@@ -384,6 +385,48 @@ async def test_what_waits_for_a_review_is_taken_from_where_it_is(
     await house.chore("treasury")
     assert await ada.available() == 25_00
     assert await house.ledger_is_sound(asking_stripe=True)
+
+
+async def test_what_was_credited_after_a_dispute_is_taken_from_the_wallet_when_the_bank_changes_its_mind(
+    house: House, ada: Person, edith: Person
+) -> None:
+    deposit = await ada.deposits(usd=25_00)
+    await house.collection("deposits").update_one({"_id": deposit["id"]}, {"$set": {"amount": 30_00}})
+    await house.pay(deposit, "pm_card_createDispute")
+    await house.reaches(ada, deposit, "NEEDS_REVIEW")
+    await house.caught_up()
+    [row] = await house.collection("disputes").find({}).to_list()
+    await conclude(house, row, "won")
+    command = {"id": deposit["id"], "outcome": "CREDIT", "reason": "she meant it."}
+    assert (await edith.data(RESOLVE, {"input": command}))["resolveDeposit"]["userErrors"] == []
+    assert await ada.available() == 25_00
+
+    now = await facts.read(house.runtime, row["stripe_id"], actor=Actor.WORKER)
+    taken_again = replace(now.dispute.movements[0], id="txn_again")
+    lost = replace(now.dispute, status="lost", movements=(*now.dispute.movements, taken_again))
+    await upkeep.record(house.runtime, replace(now, dispute=lost))
+
+    assert await ada.available() == 0
+    assert (await platform(house)).get("unexplained", 0) == 0
+    assert await house.ledger_is_sound()
+
+
+async def test_a_payment_that_stripe_does_not_show_yet_is_waited_for(house: House, ada: Person) -> None:
+    """Else the bank would take it from elsewhere than where it is put a moment later."""
+    deposit = await ada.deposits(usd=PAID)
+    await house.stripe.webhooks(drop=1)
+    await house.pay(deposit, "pm_card_createDispute")
+    [dispute] = await house.stripe.objects("dispute")
+    [intent] = await house.stripe.objects("payment_intent")
+    early = intent | {"status": "processing", "amount_received": 0}
+    await house.sandbox.change(lambda tx: tx.save(early))
+    with pytest.raises(StripeTrouble):
+        await learn(house, dispute)
+    assert await house.count("disputes") == 0
+    await house.sandbox.change(lambda tx: tx.save(intent))
+    await learn(house, dispute)
+    assert await statement(ada) == [("DEPOSIT", PAID), ("DISPUTE_WITHDRAWN", -PAID)]
+    assert await house.ledger_is_sound()
 
 
 async def test_a_movement_in_another_currency_is_left_to_the_treasury(house: House, ada: Person) -> None:
