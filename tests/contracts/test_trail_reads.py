@@ -18,11 +18,10 @@ MS_MAX = 100
 
 async def traced(house: House, of: str) -> list[Query]:
     """What was asked for the trail of `of`, by its id."""
-    async with profile(house) as profiler:
+    async with house.worker_away(), profile(house) as profiler:
         found = await trail.trail_of(house.runtime, await trail.subjects_of(of), person=None)
         assert found is not None
         assert found.is_complete
-        # What the sweep asks meanwhile claims what is due.
         return [query for query in await profiler.queries() if query.row["op"] == "query"]
 
 
