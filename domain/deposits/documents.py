@@ -209,7 +209,7 @@ class Deposit(Operation[DepositStatus]):
         return next((r for r in self.receipts if r.payment_intent_id == payment_intent_id), None)
 
     def received_as_agreed(self, money: Money) -> dict[str, Any]:
-        """The fields that say what reached a wallet, once what was agreed has: in its currency from now on."""
+        """The fields for what reached a wallet, once what was agreed has: from now on in its currency."""
         return {"received": money.amount + self._credited_beside(), "received_currency": None}
 
     def received_with(self, money: Money) -> dict[str, Any]:
