@@ -616,6 +616,22 @@ async def test_what_comes_back_makes_good_the_loss_first(house: House, ada: Pers
     assert await house.ledger_is_sound(asking_stripe=True)
 
 
+async def test_a_debt_that_another_dispute_may_pay_is_not_written_off(
+    house: House, ada: Person, edith: Person
+) -> None:
+    row = await owing(house, ada)
+    await conclude(house, row, "lost")
+    other = await disputed(house, ada, PAID)
+    assert await ada.available() == -42_00
+    assert codes(await write_off(edith, row)) == [("INVALID_STATE", ["id"])]
+
+    await conclude(house, other, "won")
+
+    assert await ada.available() == 8_00
+    assert codes(await write_off(edith, row)) == [("INVALID_STATE", ["id"])]
+    assert (await platform(house)).get("losses", 0) == 0
+
+
 async def test_what_cannot_be_written_off_is_refused(house: House, ada: Person, edith: Person) -> None:
     row = await owing(house, ada)
     entries = await house.count("entries")
