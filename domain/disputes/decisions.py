@@ -77,7 +77,7 @@ def _written_off_before(dispute: Dispute, made: WriteOff, amount: int | None) ->
 async def _owed(tx: Tx, dispute: Dispute) -> int:
     """What the wallet owes, as far as this dispute is why. Raises InvalidState for nothing."""
     wallet = await ledger.wallet(dispute.wallet, tx)
-    debt = 0 if wallet is None or not dispute.in_wallet else max(-wallet.available, 0)
+    debt = 0 if wallet is None or not dispute.in_wallet else wallet.uncovered
     owed = min(debt, dispute.outstanding)
     if not owed:
         raise InvalidState("Nothing is owed for this dispute.", path=["id"])
