@@ -54,8 +54,8 @@ def _check(adjustment: Adjustment, wallet: Wallet) -> None:
             "A payment into this wallet is disputed: write off the dispute, or wait for its end.",
             path=["kind"],
         )
-    owed = max(0, -wallet.available)
-    if adjustment.kind is AdjustmentKind.WRITE_OFF and not 0 < adjustment.amount <= owed:
-        raise InvalidInput(f"Of this wallet's debt, up to {owed} can be written off.", path=["amount"])
+    most = wallet.uncovered
+    if adjustment.kind is AdjustmentKind.WRITE_OFF and not 0 < adjustment.amount <= most:
+        raise InvalidInput(f"Of this wallet's debt, up to {most} can be written off.", path=["amount"])
     if wallet.available + adjustment.amount > MINOR_UNITS_MAX:
         raise InvalidInput("The wallet would hold more than can be counted.", path=["amount"])

@@ -8,7 +8,7 @@ from domain.deposits.documents import Deposit, DepositStatus, Receipt, ReviewOut
 from domain.kernel.database import Row, batched, parse
 from domain.ledger import INVARIANT_6, Account, EntryRecord, Platform, Report, Wallet
 
-_BOOKED: Final = {"$regex": "^deposit:[^:]+:(succeeded|unexplained)"}
+_BOOKED: Final = {"$regex": "^deposit:"}
 _REVIEWED: Final = (DepositStatus.SUCCEEDED.value, DepositStatus.NEEDS_REVIEW.value)
 _STRIPE: Final = str(Account.platform(Platform.STRIPE))
 _UNEXPLAINED: Final = str(Account.platform(Platform.UNEXPLAINED))
@@ -73,25 +73,52 @@ def _check_deposit(
 
 
 async def _entries_have_deposits(report: Report) -> None:
-    booked = EntryRecord.get_pymongo_collection().find({"ref": _BOOKED}, {"ref": 1, "operation": 1})
+    """Each is a step that its deposit tells of."""
+    collection = EntryRecord.get_pymongo_collection()
+    booked = collection.find({"ref": _BOOKED}, {"ref": 1, "operation": 1})
     async for entries in batched(booked):
         ids = [entry["operation"] for entry in entries]
         found = Deposit.get_pymongo_collection().find({"_id": {"$in": ids}})
         deposits = {row["_id"]: row async for row in found}
+        returns = collection.find({"ref": {"$in": [_return_before(entry["ref"]) for entry in entries]}})
+        came_back = {row["ref"] async for row in returns}
         for entry in entries:
-            _check_entry(report, entry, deposits.get(entry["operation"]))
+            _check_entry(report, entry, deposits.get(entry["operation"]), came_back)
 
 
-def _check_entry(report: Report, entry: Row, deposit: Row | None) -> None:
-    if entry["ref"].endswith(":succeeded"):
+def _check_entry(report: Report, entry: Row, deposit: Row | None, came_back: Set[str]) -> None:
+    if entry["ref"] == f"deposit:{entry['operation']}:succeeded":
         status = None if deposit is None else deposit["status"]
         report.expect(INVARIANT_6, entry["operation"], DepositStatus.SUCCEEDED.value, status)
-    elif deposit is None or entry["ref"] not in _receipt_refs(parse(Deposit, deposit)):
-        report.expect(INVARIANT_6, entry["ref"], "a receipt of its deposit", None)
+    elif deposit is None or not _is_step(parse(Deposit, deposit), entry["ref"], came_back):
+        report.expect(INVARIANT_6, entry["ref"], "a step of its deposit", None)
 
 
-def _receipt_refs(deposit: Deposit) -> list[str]:
-    return [deposit.review_ref("unexplained", receipt.payment_intent_id) for receipt in deposit.receipts]
+def _is_step(deposit: Deposit, ref: str, came_back: Set[str]) -> bool:
+    """Of a receipt: that it came, was decided about, came back by a refund, was decided about again.
+
+    A receipt knows only the last of several refunds that came back; the others are in `came_back`.
+    """
+    for receipt in deposit.receipts:
+        intent = receipt.payment_intent_id
+        resolved, returned = (deposit.review_ref(step, intent) for step in ("resolved", "returned"))
+        if ref == deposit.review_ref("resolved", intent, receipt.returned):
+            return receipt.resolution is not None and receipt.resolution.done
+        earlier = ref == resolved or _is_turn(ref, returned)
+        earlier = earlier or (_is_turn(ref, resolved) and _return_before(ref) in came_back)
+        if ref == deposit.review_ref("unexplained", intent) or (receipt.returned and earlier):
+            return True
+    return False
+
+
+def _is_turn(ref: str, step: str) -> bool:
+    """Whether it is the step, named by a refund."""
+    return ref.rpartition(":")[0] == step
+
+
+def _return_before(ref: str) -> str:
+    """Of a decision that is named by a refund: that this had come back."""
+    return ref.replace(":resolved:", ":returned:")
 
 
 def _credited(deposit: Deposit, entries: Mapping[str, Row]) -> int | None:

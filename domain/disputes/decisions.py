@@ -10,6 +10,7 @@ from domain.kernel.database import Tx
 from domain.kernel.errors import Forbidden, InvalidInput, InvalidState, NotFound
 from domain.kernel.operations import Actor, move
 from domain.kernel.reasons import needed_reason
+from domain.ledger import FreezeCause, Wallet
 from domain.runtime import Runtime
 
 
@@ -26,7 +27,8 @@ async def write_off(runtime: Runtime, admin: str, command: WriteOffDispute) -> D
     """Pay the wallet's debt for this dispute out of the platform's losses; the same again is no change.
 
     Raises InvalidInput (no reason, more than is owed), NotFound, Forbidden (one's own), InvalidState (nothing
-    is owed; it was written off with another amount, or in part where all is meant).
+    is owed; another dispute of the wallet is open; it was written off with another amount, or in part where
+    all is meant).
     """
     reason = needed_reason(command.reason)
 
@@ -75,11 +77,20 @@ def _written_off_before(dispute: Dispute, made: WriteOff, amount: int | None) ->
 async def _owed(tx: Tx, dispute: Dispute) -> int:
     """What the wallet owes, as far as this dispute is why. Raises InvalidState for nothing."""
     wallet = await ledger.wallet(dispute.wallet, tx)
-    debt = 0 if wallet is None or not dispute.in_wallet else max(-wallet.available, 0)
+    debt = 0 if wallet is None or not dispute.in_wallet else wallet.uncovered
     owed = min(debt, dispute.outstanding)
     if not owed:
         raise InvalidState("Nothing is owed for this dispute.", path=["id"])
+    if wallet is not None and _is_disputed_otherwise(wallet, dispute):
+        # What that gives back would pay the same debt, and be the owner's a second time.
+        raise InvalidState("Another payment into this wallet is disputed: wait for its end.", path=["id"])
     return owed
+
+
+def _is_disputed_otherwise(wallet: Wallet, dispute: Dispute) -> bool:
+    return any(
+        freeze.cause is FreezeCause.DISPUTE and freeze.operation != dispute.id for freeze in wallet.freezes
+    )
 
 
 def _amount(owed: int, amount: int | None) -> int:

@@ -54,6 +54,11 @@ class Wallet(Document):
         """Since when it is below zero, and by which operation; None while it is not."""
         return next((freeze for freeze in self.freezes if freeze.cause is FreezeCause.DEBT), None)
 
+    @property
+    def uncovered(self) -> int:
+        """What it owes beyond what it holds: that may come back, and pay; or leave, once nothing is owed."""
+        return max(-(self.available + self.held), 0)
+
 
 class FreezeChange(Document):
     """A wallet was frozen for a cause, or that was taken back: by whom (a person or an operation) and why.

@@ -13,6 +13,7 @@ from domain.kernel.operations import Actor
 from domain.withdrawals.sending import ERRAND
 from tests.features.test_freezes import freeze, wallet_id
 from tests.house import House, Person
+from tests.house.adjustments import adjust
 from tests.house.disputes import (
     DISPUTES,
     FEE,
@@ -28,7 +29,7 @@ from tests.house.disputes import (
     try_write_off,
     write_off,
 )
-from tests.house.refunds import paid, reaches, refund_deposit
+from tests.house.refunds import ask_of_refund, paid, reaches, refund_deposit, refunds_of
 from tests.house.treasury import OPENING_FLOAT, alerts, cards_settle, outcomes, platform
 
 PAID = 50_00
@@ -614,6 +615,47 @@ async def test_what_comes_back_makes_good_the_loss_first(house: House, ada: Pers
     await cards_settle(house)
     await house.chore("treasury")
     assert await house.ledger_is_sound(asking_stripe=True)
+
+
+async def test_a_debt_that_another_dispute_may_pay_is_not_written_off(
+    house: House, ada: Person, edith: Person
+) -> None:
+    row = await owing(house, ada)
+    await conclude(house, row, "lost")
+    other = await disputed(house, ada, PAID)
+    assert await ada.available() == -42_00
+    assert codes(await write_off(edith, row)) == [("INVALID_STATE", ["id"])]
+
+    await conclude(house, other, "won")
+
+    assert await ada.available() == 8_00
+    assert codes(await write_off(edith, row)) == [("INVALID_STATE", ["id"])]
+    assert (await platform(house)).get("losses", 0) == 0
+
+
+@pytest.mark.parametrize("way", ["the dispute", "the wallet"])
+async def test_a_debt_that_what_is_held_can_pay_is_not_written_off(
+    house: House, ada: Person, edith: Person, way: str
+) -> None:
+    """Else what was held would go out once nothing is owed, and the platform had paid for it."""
+    deposit, other = await paid(house, ada, PAID), await paid(house, ada, PAID)
+    await ada.hires(await house.contractor(), usd=40_00)
+    async with house.worker_away():
+        held = await refunds_of(edith, other)
+        row = await learn(house, await complain(house, deposit))
+        row = await learn(house, await decide(house, row, "lost"))
+    assert await ada.available() == -42_00
+
+    if way == "the dispute":
+        assert codes(await write_off(edith, row)) == [("INVALID_STATE", ["id"])]
+    else:
+        refused = await adjust(edith, row["wallet"], 42_00, kind="WRITE_OFF")
+        assert codes(refused) == [("INVALID_INPUT", ["amount"])]
+
+    back = await ask_of_refund(edith, "cancelRefund", id=held["id"])
+    assert back["userErrors"] == []
+    assert (await ada.available(), await causes(ada)) == (8_00, [])
+    assert await house.ledger_is_sound()
 
 
 async def test_what_cannot_be_written_off_is_refused(house: House, ada: Person, edith: Person) -> None:

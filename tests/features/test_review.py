@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from domain import ledger
+from domain.kernel.database import Tx
+from domain.ledger import Account, Kind, NewEntry, Platform, Posting
 from tests.house import House, Person, intent_of
 from tests.house.people import DEPOSIT_FIELDS
 from tests.house.sandbox import FAULTS
@@ -286,3 +289,26 @@ async def test_a_deposit_in_review_is_not_canceled(house: House, ada: Person) ->
     deposit = await in_review(house, ada)
     query = "mutation ($id: ID!) { cancelDeposit(input: {id: $id}) { userErrors { code } } }"
     assert codes((await ada.data(query, {"id": deposit["id"]}))["cancelDeposit"]) == ["INVALID_STATE"]
+
+
+@pytest.mark.parametrize("step", ["resolved:pi_another", "returned:re_1", "resolved:re_1", "given"])
+async def test_a_step_that_no_receipt_has_taken_is_found(
+    house: House, ada: Person, edith: Person, step: str
+) -> None:
+    deposit = await in_review(house, ada)
+    await resolve(edith, deposit, "CREDIT")
+    [wallet] = await house.collection("wallets").find({"owner": ada.id}).to_list()
+    again = NewEntry(
+        ref=(ref := f"deposit:{deposit['id']}:{step}"),
+        kind=Kind.DEPOSIT,
+        currency="USD",
+        postings=[Posting(Account.platform(Platform.UNEXPLAINED), Account.available(wallet["_id"]), 20_00)],
+        operation=deposit["id"],
+        actor="admin",
+    )
+
+    async def work(tx: Tx) -> None:
+        await ledger.post(tx, again)
+
+    await house.runtime.database.transact(work)
+    assert [found.subject for found in (await house.report()).violations] == [ref]

@@ -81,8 +81,8 @@ def test_these_arrows_are_drawn_and_no_others() -> None:
         (-10, 5, CORRECTION),
         (-10, 10, CORRECTION),
         (-10, 11, CORRECTION),
-        (-10, 1, WRITE_OFF),
-        (-10, 10, WRITE_OFF),
+        (-17, 1, WRITE_OFF),
+        (-17, 10, WRITE_OFF),
     ],
 )
 def test_a_preview_is_what_the_books_make_of_it(available: int, amount: int, kind: AdjustmentKind) -> None:
@@ -118,7 +118,8 @@ def test_a_preview_is_what_the_books_make_of_it(available: int, amount: int, kin
         (10, -11, CORRECTION, InsufficientFunds, "INSUFFICIENT_FUNDS"),
         (-10, -1, CORRECTION, InsufficientFunds, "INSUFFICIENT_FUNDS"),
         (1, MINOR_UNITS_MAX, CORRECTION, InvalidInput, "NOT_POSSIBLE"),
-        (-10, 11, WRITE_OFF, InvalidInput, "NOT_POSSIBLE"),
+        (-10, 4, WRITE_OFF, InvalidInput, "NOT_POSSIBLE"),
+        (-17, 11, WRITE_OFF, InvalidInput, "NOT_POSSIBLE"),
         (-10, -1, WRITE_OFF, InvalidInput, "NOT_POSSIBLE"),
         (0, 1, WRITE_OFF, InvalidInput, "NOT_POSSIBLE"),
         (10, 1, WRITE_OFF, InvalidInput, "NOT_POSSIBLE"),
