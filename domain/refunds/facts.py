@@ -58,7 +58,8 @@ async def record(
         tx.after_commit.append(partial(alert, "UNKNOWN_REFUND_STATUS", **facts))
         return refund
     stale = refund.observed_at is not None and observed_at < refund.observed_at
-    if refund.sent is not None and (stale or refund.sent.returned):
+    # What came back stays there, whenever that was seen; all else may have ended otherwise by now.
+    if (stale and not told.came_back) or (refund.sent is not None and refund.sent.returned):
         return refund
     if refund.sent is None and told.came_back and not told.moved:
         return await _never_sent(tx, refund, told, status, observed_at=observed_at, actor=actor)

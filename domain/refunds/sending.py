@@ -39,10 +39,15 @@ async def record(
     actor: Actor,
     reason: str | None = None,
 ) -> Refund:
-    """Write what Stripe says of `told`, which is this refund."""
+    """Write what Stripe says of `told`, which is this refund, unless another is known to be it."""
 
     async def work(tx: Tx) -> Refund:
         refund = await reads.get(refund_id, tx)
+        if refund.sent is not None and refund.sent.id != told.id:
+            other = await facts.find_or_adopt(tx, told, actor=actor)
+            if other is None:
+                return refund
+            refund = other
         return await facts.record(tx, refund, told, observed_at=observed_at, actor=actor, reason=reason)
 
     return await runtime.database.transact(work)
@@ -54,6 +59,10 @@ async def _start(runtime: Runtime, tx: Tx, refund: Refund) -> Refund | None:
     if any(reclaim.blocks for reclaim in deposit.reclaims):
         # Stripe refunds nothing of a disputed charge, and the bank may take it all.
         await facts.give_back(tx, refund, S.CANCELED, actor=Actor.WORKER, reason="the deposit is disputed")
+        return None
+    if deposit.refunded + deposit.disputed > deposit.paid.amount:
+        # Somebody was quicker, at Stripe, which would refuse it. What the wallet owes for that is held here.
+        await facts.give_back(tx, refund, S.CANCELED, actor=Actor.WORKER, reason="it has gone back already")
         return None
     # Whatever freezes the wallet wakes no refund when it ends: it is looked at as often as the sweep comes.
     if not await is_startable(tx, refund, look_in=runtime.policy.recheck):
@@ -87,7 +96,8 @@ async def _find(runtime: Runtime, refund: Refund, attempt: Attempt) -> gateway.R
 async def _record(runtime: Runtime, refund_id: str, told: gateway.Refund) -> None:
     """What the answer says may be old by now; the events that follow it are asked about anew."""
     refund = await reads.get(refund_id)
-    asked_at = refund.updated_at if refund.attempt is None else refund.attempt.made_at
+    # Where the question is gone, somebody else has heard since: this is older than whatever that was.
+    asked_at = refund.created_at if refund.attempt is None else refund.attempt.made_at
     await record(runtime, refund_id, told, observed_at=asked_at, actor=Actor.WORKER)
 
 
