@@ -117,6 +117,8 @@ async def reuse_key(world: World, used: Wish) -> None:
 
 async def pay(world: World, wanted: Wish, card: str) -> None:
     """As with Stripe.js, or on the page. What comes of it, the bank or an event says."""
+    if card.startswith("pm_card_createDispute"):
+        world.shaken.add(wanted.payer.person.id)  # these dispute what they have paid
     if wanted.page is not None:
         await _pay_on_page(world, wanted, {"card": card})
     if wanted.intent is None:
