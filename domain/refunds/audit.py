@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from beanie import Document
 from pymongo.asynchronous.client_session import AsyncClientSession
 
-from domain import deposits
 from domain.deposits import Deposit
 from domain.kernel.database import Row, batched, parse
 from domain.ledger import INVARIANT_6, EntryRecord, NewEntry, Report, booked, expect_entry
@@ -20,6 +20,7 @@ async def check(report: Report) -> None:
     """Beside traffic: what is read second was committed with, or before, what is read first."""
     await _refunds_have_entries(report)
     await _entries_have_refunds(report)
+    await _reclaims_have_refunds(report)
 
 
 async def holds(session: AsyncClientSession) -> Mapping[str, int]:
@@ -34,14 +35,25 @@ async def holds(session: AsyncClientSession) -> Mapping[str, int]:
 
 async def _refunds_have_entries(report: Report) -> None:
     """Each has exactly the entries that its fields tell of, but for what came after it was read."""
-    async for rows in batched(Refund.get_pymongo_collection().find({})):
-        refunds = [parse(Refund, row) for row in rows]
+    collection = Refund.get_pymongo_collection()
+    async for ids in batched(collection.find({}, {"_id": 1})):
+        async with collection.database.client.start_session(snapshot=True) as session:
+            rows = await _rows(Refund, [row["_id"] for row in ids], session)
+            refunds = [parse(Refund, row) for row in rows]
+            # As they were together: other refunds of the deposit change it at any time.
+            of_deposits = await _rows(Deposit, [refund.deposit for refund in refunds], session)
+        reclaims = {row["_id"]: row["reclaims"] for row in of_deposits}
         entries = await booked((refund.id for refund in refunds), noun="refund")
         read_before = await _read_before(refunds)
-        of_deposits = await deposits.find_many([refund.deposit for refund in refunds])
         for refund in refunds:
             _check(report, refund, entries.get(refund.id, {}), read_before)
-            _check_reclaim(report, refund, of_deposits.get(refund.deposit))
+            _check_reclaim(report, refund, reclaims.get(refund.deposit))
+
+
+async def _rows(model: type[Document], ids: list[str], session: AsyncClientSession) -> list[Row]:
+    found = model.get_pymongo_collection().find({"_id": {"$in": ids}}, session=session)
+    rows: list[Row] = await found.to_list()
+    return rows
 
 
 def _check(
@@ -56,15 +68,15 @@ def _check(
         report.expect(INVARIANT_6, refund.id, "a hold", "a hold" if settled is None or later else "none")
 
 
-def _check_reclaim(report: Report, refund: Refund, deposit: Deposit | None) -> None:
-    """The deposit, which was read later, knows what the refund takes of it."""
-    if deposit is None:
+def _check_reclaim(report: Report, refund: Refund, reclaims: list[Row] | None) -> None:
+    """Its deposit knows what it takes, and that once."""
+    if reclaims is None:
         report.expect(INVARIANT_6, refund.id, refund.deposit, None)
         return
-    if deposit.updated_at > refund.updated_at:
-        return  # it may have changed with the refund, since that was read
-    taken = sum(reclaim.amount for reclaim in deposit.reclaims if reclaim.operation == refund.id)
-    report.expect(INVARIANT_6, refund.id, 0 if refund.status in OVER else refund.amount, taken)
+    taken = {"operation": refund.id, "amount": refund.amount, "blocks": False}
+    expected = [] if refund.status in OVER else [taken]
+    mine = [reclaim for reclaim in reclaims if reclaim["operation"] == refund.id]
+    report.expect(INVARIANT_6, f"{refund.id} of {refund.deposit}", expected, mine)
 
 
 async def _read_before(refunds: list[Refund]) -> set[tuple[str, bool]]:
@@ -107,3 +119,18 @@ async def _entries_have_refunds(report: Report) -> None:
             known = set() if refund is None else {step.ref for step in _expected(refund, set())}
             if entry["ref"] not in known:
                 report.expect(INVARIANT_6, entry["ref"], "a step of its refund", None)
+
+
+async def _reclaims_have_refunds(report: Report) -> None:
+    """What is taken of a deposit is taken by a refund that is there, and is of it."""
+    taken = Deposit.get_pymongo_collection().find(
+        {"reclaims.operation": {"$regex": "^rfd_"}}, {"reclaims.operation": 1}
+    )
+    async for rows in batched(taken):
+        reclaims = [(row["_id"], reclaim["operation"]) for row in rows for reclaim in row["reclaims"]]
+        ids = [operation for _, operation in reclaims if operation.startswith("rfd_")]
+        found = Refund.get_pymongo_collection().find({"_id": {"$in": ids}}, {"deposit": 1})
+        of = {row["_id"]: row["deposit"] async for row in found}
+        for deposit, operation in reclaims:
+            if operation.startswith("rfd_"):
+                report.expect(INVARIANT_6, f"{deposit} gives {operation}", deposit, of.get(operation))
