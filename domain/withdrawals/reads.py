@@ -50,13 +50,15 @@ async def page_of(
 
 
 async def of_transfer(tx: Tx, transfer_id: str, claimed_id: str | None) -> Withdrawal | None:
-    """The withdrawal that a transfer is for: by our id in its metadata, else by Stripe's."""
-    claimed = None if claimed_id is None else await find(claimed_id, tx)
-    if claimed is not None:
-        return claimed
+    """The withdrawal that a transfer is known to be of, else the one that its metadata names.
+
+    Metadata can be changed at Stripe, and what was booked stays booked.
+    """
     collection = Withdrawal.get_pymongo_collection()
     row = await collection.find_one({"transfers.id": transfer_id}, session=tx.session)
-    return None if row is None else parse(Withdrawal, row)
+    if row is not None:
+        return parse(Withdrawal, row)
+    return None if claimed_id is None else await find(claimed_id, tx)
 
 
 async def ids_of(stripe_id: str) -> list[str]:

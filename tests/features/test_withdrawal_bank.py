@@ -326,6 +326,19 @@ async def test_another_amount_settles_no_hold(house: House) -> None:
     assert await is_sound(house)
 
 
+async def test_a_transfer_stays_of_its_withdrawal_whatever_is_written_on_it_later(house: House) -> None:
+    grace, first = await sent(house)
+    second = await house.withdrawal_reaches(grace, await grace.withdraws(usd=AMOUNT), "IN_TRANSIT")
+    key = f"/v1/transfers/{first['transferId']}"
+    await house.stripe.request("POST", key, {"metadata[withdrawal_id]": second["id"]})
+    await reverse(house, first)
+    await house.withdrawal_reaches(grace, first, "REVERSED")
+    await house.caught_up()
+    assert not await house.count("webhook_events", status={"$ne": "PROCESSED"}, object_id=first["transferId"])
+    assert (await grace.available(), await grace.held()) == (50_00 - AMOUNT, 0)
+    assert await is_sound(house)
+
+
 async def test_a_transfer_of_nobodys_is_found(house: House) -> None:
     grace, withdrawal = await sent(house)
     unmatched, unexplained = alerts("UNMATCHED_EVENT"), alerts("UNEXPLAINED_MOVEMENT")
