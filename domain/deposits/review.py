@@ -49,8 +49,9 @@ async def resolve(runtime: Runtime, admin: str, command: ResolveDeposit) -> Reso
     """Decide about a receipt that waits; the same decision again is no change.
 
     Raises InvalidInput, NotFound, InvalidState (nothing waits, it was decided otherwise, which is meant is
-    not clear, or it is disputed), Forbidden (one's own deposit). Where Stripe cannot be asked for a refund,
-    the decision stands and is carried out later.
+    not clear, it is disputed, or is to be credited and was refunded at Stripe), Forbidden (one's own
+    deposit), PaymentProviderUnavailable (whether it was refunded cannot be asked). Where Stripe cannot be
+    asked for a refund, the decision stands and is carried out later.
     """
     deposit = await _decide(runtime, admin, command)
     if deposit.refund_under_way is None:
@@ -100,6 +101,7 @@ async def _decide(runtime: Runtime, admin: str, command: ResolveDeposit) -> Depo
         return _decided_before(found, waiting, command.outcome)
     wallet = None
     if command.outcome is ReviewOutcome.CREDIT:
+        await _check_unrefunded(runtime, waiting)
         # Before the transaction, for it makes the wallet where there is none in this currency.
         wallet = await ledger.open_wallet(found.owner, waiting.currency)
     resolution = Resolution(
@@ -146,6 +148,18 @@ def _check_undisputed(deposit: Deposit) -> None:
     """Raises InvalidState for money that a dispute has taken, or may take: it is not there to be given."""
     if deposit.disputed or any(reclaim.blocks for reclaim in deposit.reclaims):
         raise InvalidState("The payment is disputed: its bank has the money, or may take it.", path=["id"])
+
+
+async def _check_unrefunded(runtime: Runtime, receipt: Receipt) -> None:
+    """Raises InvalidState for what somebody has sent back at Stripe: it is there no more."""
+    try:
+        refunds = await runtime.gateway.refunds(payment_intent=receipt.payment_intent_id)
+    except StripeTrouble as trouble:
+        raise PaymentProviderUnavailable(
+            "Whether it was refunded cannot be asked now. Nothing has changed; try again."
+        ) from trouble
+    if any(not refund.came_back for refund in refunds):
+        raise InvalidState("It was refunded at Stripe: refund there what is left of it.", path=["outcome"])
 
 
 def _decided_before(deposit: Deposit, receipt: Receipt | None, outcome: ReviewOutcome) -> Deposit:

@@ -65,6 +65,13 @@ class PaymentCalls(Calls):
         answer = await self._ask("refunds.retrieve", retrieve, refund_id, None, READ)
         return parsed(Refund.of, answer.to_dict())
 
+    async def refunds(self, *, payment_intent: str) -> list[Refund]:
+        """All refunds of the intent, newest first, whatever became of them."""
+        listing = self._all(
+            "refunds.list", self._client.v1.refunds.list_async, {"payment_intent": payment_intent}
+        )
+        return [parsed(Refund.of, raw) async for raw in listing]
+
     async def find_refund(
         self, *, payment_intent: str, since: datetime, metadata: Mapping[str, str]
     ) -> Refund | None:

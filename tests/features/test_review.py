@@ -204,6 +204,32 @@ async def test_what_stripe_refuses_waits_for_another_decision(
     assert await unexplained(house) == 20_00
 
 
+@pytest.mark.parametrize("amount", [20_00, 1])
+async def test_what_somebody_refunded_at_stripe_is_not_credited_as_well(
+    house: House, ada: Person, edith: Person, amount: int
+) -> None:
+    deposit = await in_review(house, ada, card="pm_card_refundFail")
+    by_hand = {"payment_intent": deposit["receipts"][0]["paymentIntentId"], "amount": str(amount)}
+    await house.stripe.request("POST", REFUNDS, by_hand)
+
+    payload = await resolve(edith, deposit, "CREDIT")
+
+    assert [(error["code"], error["path"]) for error in payload["userErrors"]] == [
+        ("INVALID_STATE", ["outcome"])
+    ]
+    assert await ada.available() == 0
+    # It fails days later: the money is there again.
+    await house.stripe.control("/clock", {"advance_seconds": 10 * 86_400})
+    await house.stripe.fault("GET", REFUNDS, "error_503", times=3)
+    assert codes(await resolve(edith, deposit, "CREDIT")) == ["PAYMENT_PROVIDER_UNAVAILABLE"]
+    assert codes(await resolve(edith, deposit, "CREDIT")) == []
+    assert await ada.available() == 20_00
+    await house.quiet()
+    await house.chore("treasury")
+    assert await unexplained(house) == 0
+    assert await house.ledger_is_sound(asking_stripe=True)
+
+
 async def test_a_refund_that_fails_days_later_waits_again(house: House, ada: Person, edith: Person) -> None:
     deposit = await in_review(house, ada, card="pm_card_refundFail")
     assert (await resolve(edith, deposit, "REFUND"))["deposit"]["status"] == "CANCELED"
