@@ -196,6 +196,7 @@ async def _refund(
     async def find(attempt: Attempt) -> Refund | None:
         return await runtime.gateway.find_refund(
             payment_intent=receipt.payment_intent_id,
+            amount=Money(receipt.amount, receipt.currency),
             since=attempt.made_at - CLOCK_SLACK,
             metadata={"resolution_id": resolution.id},
         )

@@ -11,6 +11,7 @@ from domain.gateway.attempts import Attempt
 from domain.gateway.calls import READ, Calls, parsed
 from domain.gateway.errors import Refused
 from domain.gateway.objects import PaymentIntent, Refund
+from domain.kernel.money import Money
 
 
 class PaymentCalls(Calls):
@@ -73,13 +74,18 @@ class PaymentCalls(Calls):
         return [parsed(Refund.of, raw) async for raw in listing]
 
     async def find_refund(
-        self, *, payment_intent: str, since: datetime, metadata: Mapping[str, str]
+        self, *, payment_intent: str, amount: Money, since: datetime, metadata: Mapping[str, str]
     ) -> Refund | None:
-        """The intent's refund, made at `since` or later, that carries `metadata`; None if there is none."""
+        """The intent's refund of `amount`, made at `since` or later, that carries `metadata`.
+
+        None if there is none. One of another amount is not what was asked for, whoever made it.
+        """
         made = {"payment_intent": payment_intent, "created": {"gte": int(since.timestamp())}}
         async for raw in self._all("refunds.list", self._client.v1.refunds.list_async, made):
             if metadata.items() <= raw["metadata"].items():
-                return Refund.of(raw)
+                refund = parsed(Refund.of, raw)
+                if refund.amount == amount:
+                    return refund
         return None
 
 

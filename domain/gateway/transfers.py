@@ -7,6 +7,7 @@ from typing import Any
 from domain.gateway.attempts import Attempt
 from domain.gateway.calls import READ, Calls, parsed
 from domain.gateway.money_out import Payout, Transfer
+from domain.kernel.money import Money
 
 
 class TransferCalls(Calls):
@@ -29,16 +30,25 @@ class TransferCalls(Calls):
         return parsed(lambda transfer: Transfer.of(transfer, reversals), raw)
 
     async def find_transfer(
-        self, *, group: str, destination: str, key: str, since: datetime, metadata: Mapping[str, str]
+        self,
+        *,
+        group: str,
+        destination: str,
+        amount: Money,
+        key: str,
+        since: datetime,
+        metadata: Mapping[str, str],
     ) -> Transfer | None:
-        """The transfer of that group that carries `metadata`, else the one that was made under our `key`.
+        """That group's transfer of `amount` that carries `metadata`, else the one made under our `key`.
 
         Of what was made at `since` or later. Stripe's list, and then its events: either may be behind.
         """
         made = {"gte": int(since.timestamp())}
         filters = {"transfer_group": group, "destination": destination, "created": made}
         async for raw in self._all("transfers.list", self._client.v1.transfers.list_async, filters):
-            if metadata.items() <= raw["metadata"].items():
+            carries = metadata.items() <= raw["metadata"].items()
+            # One of another amount is not what was asked for, whoever made it.
+            if carries and parsed(Transfer.of, raw).amount == amount:
                 return await self.transfer(raw["id"])
         filters = {"types": ["transfer.created"], "created": made}
         async for event in self._all("events.list", self._client.v1.events.list_async, filters):

@@ -84,9 +84,8 @@ async def _read_before(refunds: list[Refund]) -> set[tuple[str, bool]]:
     ids = [refund.sent.id for refund in refunds if refund.sent is not None]
     found = set()
     async for row in EntryRecord.get_pymongo_collection().find({"operation": {"$in": ids}}):
-        for posting in row["postings"]:
-            if "platform:stripe" in (posting["source"], posting["destination"]):
-                found.add((row["operation"], posting["destination"] == "platform:stripe"))
+        ways = {(posting["source"], posting["destination"]) for posting in row["postings"]}
+        found |= {(row["operation"], left) for left in (True, False) if postings.read_way(left=left) in ways}
     return found
 
 

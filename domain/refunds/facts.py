@@ -216,12 +216,10 @@ async def _take(tx: Tx, refund: Refund, amount: int, *, actor: Actor) -> None:
 
 async def _was_read(tx: Tx, stripe_id: str, *, left: bool) -> bool:
     """Whether its leaving, or its coming back, was booked from Stripe's balance under its own id."""
-    stripe = str(postings.STRIPE)
+    way = postings.read_way(left=left)
     entries = await ledger.entries_of(stripe_id, tx)
     return any(
-        posting.destination == stripe if left else posting.source == stripe
-        for entry in entries
-        for posting in entry.postings
+        (posting.source, posting.destination) == way for entry in entries for posting in entry.postings
     )
 
 

@@ -52,6 +52,12 @@ def returned(refund: Refund, *, read_before: bool, actor: str) -> NewEntry:
     return _entry(refund, returned_ref(refund.id), Kind.REFUND_RETURNED, step, actor=actor)
 
 
+def read_way(*, left: bool) -> tuple[str, str]:
+    """From where to where Stripe's balance is booked, but for fees, before anybody knows whose it is."""
+    way = (str(UNEXPLAINED), str(STRIPE))
+    return way if left else way[::-1]
+
+
 def _entry(refund: Refund, ref: str, kind: Kind, step: Posting, *, actor: str) -> NewEntry:
     return NewEntry(
         ref=ref, kind=kind, currency=refund.currency, postings=[step], operation=refund.id, actor=actor

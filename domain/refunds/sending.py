@@ -88,6 +88,7 @@ async def _create(runtime: Runtime, attempt: Attempt, lease_until: datetime) -> 
 async def _find(runtime: Runtime, refund: Refund, attempt: Attempt) -> gateway.Refund | None:
     return await runtime.gateway.find_refund(
         payment_intent=refund.payment_intent,
+        amount=Money(refund.amount, refund.currency),
         since=attempt.made_at - CLOCK_SLACK,
         metadata={"refund_id": refund.id},
     )

@@ -54,6 +54,7 @@ async def find_transfer(runtime: Runtime, withdrawal: Withdrawal, attempt: Attem
         group=_group(withdrawal.id),
         # The account that was named then: another may have taken its place.
         destination=attempt.parameters(runtime.cipher)["destination"],
+        amount=Money(withdrawal.amount, withdrawal.currency),
         key=attempt.key,
         since=attempt.made_at - CLOCK_SLACK,
         metadata={"withdrawal_id": withdrawal.id},

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from domain import gateway, refunds
+from domain import gateway, ledger, refunds
+from domain.kernel.database import Tx
 from domain.kernel.money import Money
 from domain.kernel.operations import Actor
+from domain.ledger import Account, NewEntry, Platform, PlatformKind, Posting
 from domain.refunds import sending
 from tests.house import House, Person
-from tests.house.refunds import REFUNDS, at_stripe, paid, present, refunds_of, stored, work
+from tests.house.refunds import REFUNDS, at_stripe, go_on, paid, present, refunds_of, stored, work
 from tests.house.withdrawals import money
 
 SECOND = timedelta(seconds=1)
@@ -136,3 +138,67 @@ async def test_what_somebody_refunded_by_hand_meanwhile_is_not_waited_for(
     assert row["freezes"] == []
     await idle.chore("treasury")
     assert await idle.ledger_is_sound(asking_stripe=True)
+
+
+async def test_one_of_another_amount_is_not_what_was_asked_for(
+    idle: House, ada: Person, edith: Person, deposit: dict[str, Any]
+) -> None:
+    """The answer was lost, and the key is too old by now; in Stripe's list one bears our id."""
+    refund = await refunds_of(edith, deposit, 20_00)
+    await idle.stripe.fault("POST", REFUNDS, "reset_before_commit")
+    await work(idle)
+    by_hand = {"payment_intent": deposit["intent"], "metadata[refund_id]": refund["id"], "amount": "500"}
+    await idle.stripe.request("POST", REFUNDS, by_hand)
+    await idle.time_passes(hours=23, minutes=30)
+    await work(idle)
+    while (await stored(idle, refund))["status"] in {"UNCONFIRMED", "RETRYING"}:
+        await go_on(idle, refund)
+    await idle.chore("treasury")
+    rows = await idle.collection("refunds").find({}).sort("_id", 1).to_list()
+    assert [(row["origin"], row["status"], row["amount"]) for row in rows] == [
+        ("PRODUCT", "SUCCEEDED", 20_00),
+        ("STRIPE", "SUCCEEDED", 5_00),
+    ]
+    assert await money(idle, ada) == (25_00, 0)
+    assert await idle.ledger_is_sound(asking_stripe=True)
+
+
+async def test_a_fee_that_was_read_with_it_is_not_its_coming_back(
+    idle: House, ada: Person, deposit: dict[str, Any]
+) -> None:
+    """Stripe's balance was read before anybody knew whose it is, and some of the fee came back with it."""
+    by_hand = {"payment_intent": deposit["intent"], "amount": "2000"}
+    made = await idle.stripe.request("POST", REFUNDS, by_hand)
+    names = (Platform.STRIPE, Platform.STRIPE_FEES, Platform.UNEXPLAINED)
+    stripe, fees, unexplained = map(Account.platform, names)
+    steps = [
+        ("amount", PlatformKind.UNEXPLAINED, Posting(unexplained, stripe, 20_00)),
+        ("fee", PlatformKind.STRIPE_FEE, Posting(stripe, fees, 59)),
+    ]
+
+    async def read(tx: Tx) -> None:
+        for step, kind, posting in steps:
+            await ledger.post(
+                tx,
+                NewEntry(
+                    ref=f"stripe:txn_1:{step}",
+                    kind=kind,
+                    currency="USD",
+                    postings=[posting],
+                    operation=made["id"],
+                    actor="worker",
+                ),
+            )
+
+    await idle.runtime.database.transact(read)
+    await refunds.booking_of_refund(idle.runtime, made["id"])
+    await idle.stripe.control(f"/refunds/{made['id']}", {"outcome": "failed"})
+    booking = await refunds.booking_of_return(idle.runtime, made["id"])
+    assert booking is not None
+    entries = await ledger.entries_of(booking.refund)
+    ways = [(posting.source, posting.destination) for entry in entries for posting in entry.postings]
+    purse = str(Account.available((await stored(idle, {"id": booking.refund}))["wallet"]))
+    assert ways == [(purse, str(unexplained)), (str(stripe), purse)]
+    # Nobody has read the movement itself: it is made up.
+    told = {one.subject for one in (await idle.report()).violations}
+    assert told == {"stripe:txn_1:amount", "stripe:txn_1:fee"}

@@ -255,6 +255,22 @@ async def test_unknown_is_asked_three_times_again_looked_up_twice_and_then_a_per
     await sent_once(idle, grace, withdrawal)
 
 
+async def test_a_transfer_of_another_amount_does_not_end_the_doubt(idle: House, grace: Person) -> None:
+    """It was made by hand with our id. What was asked for was not made, and the key is too old by now."""
+    withdrawal = await in_doubt(idle, grace)
+    await transfer_by_hand(idle, grace, withdrawal, amount=7_00)
+    await idle.time_passes(hours=23, minutes=30)
+    for _ in range(5):
+        if (await stored(idle, withdrawal))["status"] in {"UNCONFIRMED", "RETRYING"}:
+            await go_on(idle, withdrawal)
+    await idle.chore("treasury")
+    row = await stored(idle, withdrawal)
+    assert (row["status"], row["key_number"]) == ("IN_TRANSIT", 2)
+    assert sorted(sent["amount"] for sent in row["transfers"]) == [7_00, 20_00]
+    assert await money(idle, grace) == (50_00 - 20_00 - 7_00, 0)
+    assert await idle.ledger_is_sound(asking_stripe=True)
+
+
 async def test_the_schedule_is_a_setting(idle: House, grace: Person) -> None:
     withdrawal = await grace.withdraws(usd=20_00)
     changed = idle.settings.model_copy(update={"retry_delays_seconds": (7.0, 11.0)})
