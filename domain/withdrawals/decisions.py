@@ -14,7 +14,7 @@ from domain.kernel.reasons import checked_reason, needed_reason
 from domain.runtime import Runtime
 from domain.sending import prove_not_sent
 from domain.withdrawals import facts, reads, sending
-from domain.withdrawals.documents import Approval, Withdrawal, WithdrawalStatus
+from domain.withdrawals.documents import SENT, Approval, Withdrawal, WithdrawalStatus
 from domain.withdrawals.service import ring
 
 S = WithdrawalStatus
@@ -137,6 +137,8 @@ async def _resolve_sent(
     async def work(tx: Tx) -> Withdrawal:
         current = await reads.get(withdrawal.id, tx)
         if current.transfer(transfer.id) is None:
+            if current.status in SENT:
+                _require_review(current)  # the right one turned up meanwhile
             await _record(tx, Act.WITHDRAWAL_RESOLVED, admin, current, command.reason)
         return await facts.record_transfer(
             tx, current, transfer, actor=Actor.ADMIN, by=admin, reason=command.reason

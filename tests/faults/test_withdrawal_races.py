@@ -347,6 +347,29 @@ async def test_sent_is_believed_only_of_the_transfer_that_was_asked_for(idle: Ho
     assert await idle.ledger_is_sound()
 
 
+async def test_sent_is_refused_of_what_turned_out_to_be_sent_by_another(
+    idle: House, grace: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While Stripe is asked about the one that an administrator names, the sweep finds the right one."""
+    edith = await idle.admin()
+    withdrawal = await in_review(idle, grace)
+    await transfer_by_hand(idle, grace, withdrawal)
+    named = await transfer_by_hand(idle, grace, None)
+    read = idle.runtime.gateway.transfer
+
+    async def slowly(transfer_id: str) -> Any:
+        transfer = await read(transfer_id)
+        if transfer_id == named:
+            assert await go_on(idle, withdrawal) == "IN_TRANSIT"
+        return transfer
+
+    monkeypatch.setattr(idle.runtime.gateway, "transfer", slowly)
+    payload = await edith.resolve_withdrawal(withdrawal, "SENT", transferId=named)
+    assert refusal(payload) == ("INVALID_STATE", ["id"])
+    assert [sent["found"] for sent in (await stored(idle, withdrawal))["transfers"]] == [False]
+    assert await money(idle, grace) == (30_00, 0)
+
+
 async def test_one_transfer_is_not_two_withdrawals(idle: House, grace: Person) -> None:
     """It names none itself: whoever is told of it first has it."""
     edith = await idle.admin()
